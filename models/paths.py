@@ -1,0 +1,39 @@
+"""Where files live. Every folder can be moved with an environment variable; nothing is created by asking."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_DIRS = PlatformDirs("assistant", appauthor=False)
+
+
+def data_dir() -> Path:
+    """Chats and models. ``ASSISTANT_DATA_DIR`` moves it, and with it the settings, as one portable folder."""
+    moved = os.environ.get("ASSISTANT_DATA_DIR")
+    return Path(moved).expanduser() if moved else Path(_DIRS.user_data_dir)
+
+
+def models_dir() -> Path:
+    """The model store. ``ASSISTANT_MODELS`` moves it, for instance to a larger disk."""
+    moved = os.environ.get("ASSISTANT_MODELS")
+    return Path(moved).expanduser() if moved else data_dir() / "models"
+
+
+def config_file() -> Path:
+    """The settings, a TOML file that need not exist."""
+    moved = os.environ.get("ASSISTANT_DATA_DIR")
+    return (Path(moved).expanduser() if moved else Path(_DIRS.user_config_dir)) / "config.toml"
+
+
+def history_file() -> Path:
+    """The SQLite database of chats."""
+    return data_dir() / "history.db"
+
+
+def log_dir() -> Path:
+    """What llama.cpp and the engine's process say; never shown on the screen by itself."""
+    moved = os.environ.get("ASSISTANT_DATA_DIR")
+    return Path(moved).expanduser() / "logs" if moved else Path(_DIRS.user_log_dir)
