@@ -1,0 +1,101 @@
+"""The command line: one module a verb, imported only when it is called, so that ``--version`` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from assistant import __version__
+
+# verb -> (the module and attribute that hold it, its line in --help). The line stands here so that --help imports none.
+VERBS = {
+    "chat": ("assistant.cli.chat:chat", "Open the chat. This is what `assistant` alone does."),
+    "ask": ("assistant.cli.ask:ask", "Ask one question, print the answer, leave."),
+    "models": ("assistant.cli.models:models", "List, pull, check and remove models."),
+    "history": ("assistant.cli.history:history", "List, show, search, export and remove chats."),
+    "doctor": ("assistant.cli.doctor:doctor", "Say what works on this machine and what does not."),
+    "config": ("assistant.cli.config:config", "Show or edit the settings."),
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is called. A first argument with a space in it is a question: ``ask`` takes it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module, _, attribute = VERBS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and " " in args[0].strip():
+            args = ["ask", *args]
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+@click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="assistant")
+@click.option("--debug", is_flag=True, help="Show tracebacks and what llama.cpp says.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """A small language model on your own machine: private, offline, fast.
+
+    With no command it opens the chat; a question in quotes is asked: assistant "Why is the sky blue?"
+    """
+    if debug:
+        os.environ["ASSISTANT_DEBUG"] = "1"
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(_verb("chat"))
+
+
+def _verb(name: str) -> Callable[..., Any]:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The console script. Every :class:`models.errors.UserError` becomes two lines on stderr and its exit code."""
+    try:
+        cli.main(args=None if args is None else list(args), prog_name="assistant", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.exceptions.Abort:
+        _die("Cancelled.", None, 130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has left (`assistant ask … | head -1`): nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except Exception as error:
+        from models.errors import UserError
+
+        if os.environ.get("ASSISTANT_DEBUG") or not isinstance(error, UserError | OSError):
+            raise
+        if isinstance(error, UserError):
+            _die(error.message, error.hint, error.exit_code)
+        _die(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", None, 1)
+
+
+def _die(message: str, hint: str | None, code: int) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    if hint:
+        click.echo(f"{click.style(' next:', fg='cyan', bold=True)} {hint}", err=True)
+    sys.exit(code)
