@@ -1,0 +1,77 @@
+"""The schema of the history, as small steps in order. A step that was released is never edited: add another.
+
+Plain SQL, because the order of columns, the checks and the triggers are the point. No ``STRICT`` and no ``RETURNING``:
+SQLite 3.34 is still shipped by current systems.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("history")
+
+
+def apply(db: Database, *, stop_before: str | None = None) -> None:
+    """Bring the schema up to date; ``user_version`` counts the steps, so that opening can compare one number."""
+    migrations.apply(db, stop_before=stop_before)
+    # A pragma takes no parameters; the value is our own integer.
+    db.execute(f"PRAGMA user_version = {len(migrations.applied(db))}")
+
+
+@migrations()
+def m001_conversations_and_messages(db: Database) -> None:
+    # AUTOINCREMENT: users type these numbers, so one that was removed must never come to mean another chat.
+    db.execute("""
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            title TEXT NOT NULL,
+            model TEXT NOT NULL,
+            system TEXT,
+            created TEXT NOT NULL,
+            updated TEXT NOT NULL
+        )""")
+    db.execute("CREATE INDEX conversations_updated ON conversations (updated)")
+    # active = 0: replaced by a retry or an edit, or taken back. covers: of a note, the last position it summarizes.
+    # owner: who is writing a message that is still streaming.
+    db.execute("""
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            conversation_id INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant', 'note')),
+            text TEXT NOT NULL,
+            reasoning TEXT NOT NULL DEFAULT '',
+            model TEXT,
+            status TEXT NOT NULL CHECK (status IN ('complete', 'interrupted', 'failed', 'streaming')),
+            active INTEGER NOT NULL DEFAULT 1,
+            covers INTEGER,
+            created TEXT NOT NULL,
+            updated TEXT NOT NULL,
+            prompt_tokens INTEGER,
+            completion_tokens INTEGER,
+            timings TEXT,
+            finish_reason TEXT,
+            owner TEXT,
+            UNIQUE (conversation_id, position)
+        )""")
+
+
+@migrations()
+def m002_full_text_search(db: Database) -> None:
+    # unicode61 folds accents but not ё to е: both sides do it themselves. The two letters are of equal length in UTF-8,
+    # so that snippets, which FTS5 cuts from the original text, stay right.
+    db.execute("""
+        CREATE VIRTUAL TABLE messages_fts USING fts5 (
+            text, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
+        )""")
+    old, new = (f"replace(replace({row}.text, 'ё', 'е'), 'Ё', 'Е')" for row in ("old", "new"))
+    insert = f"INSERT INTO messages_fts (rowid, text) VALUES (new.id, {new});"
+    # A table with external content must be told the very text that was indexed.
+    delete = f"INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', old.id, {old});"
+    db.execute(f"CREATE TRIGGER messages_fts_insert AFTER INSERT ON messages BEGIN {insert} END")
+    db.execute(f"CREATE TRIGGER messages_fts_delete AFTER DELETE ON messages BEGIN {delete} END")
+    db.execute(f"CREATE TRIGGER messages_fts_update AFTER UPDATE OF text ON messages BEGIN {delete} {insert} END")
+    db.execute("""
+        INSERT INTO messages_fts (rowid, text)
+        SELECT id, replace(replace(text, 'ё', 'е'), 'Ё', 'Е') FROM messages""")
