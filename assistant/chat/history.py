@@ -245,7 +245,7 @@ class History:
         now = _now()
         owner = this_process() if status == "streaming" else None
         with self.transaction():
-            self._touch(conversation_id, now)
+            self._touch(conversation_id, now, model)
             rows = self._rows("SELECT max(position) AS last FROM messages WHERE conversation_id = ?", conversation_id)
             position = 0 if rows[0]["last"] is None else rows[0]["last"] + 1
             cursor = self._db.execute(
@@ -351,8 +351,9 @@ class History:
             if self._db.execute(f"UPDATE conversations SET {column} = ? WHERE id = ?", (value, id)).rowcount == 0:
                 raise _no_conversation(id)
 
-    def _touch(self, id: int, now: str) -> None:
-        if self._db.execute("UPDATE conversations SET updated = ? WHERE id = ?", (now, id)).rowcount == 0:
+    def _touch(self, id: int, now: str, model: str | None = None) -> None:
+        touch = "UPDATE conversations SET updated = ?, model = coalesce(?, model) WHERE id = ?"
+        if self._db.execute(touch, (now, model, id)).rowcount == 0:
             raise _no_conversation(id)
 
     def _settle(self, conversation_id: int) -> None:

@@ -1,0 +1,391 @@
+"""A conversation: each question is saved before it is answered, each answer while it streams."""
+
+from __future__ import annotations
+
+import queue
+import textwrap
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from assistant.chat.autosave import Autosave
+from assistant.chat.compaction import Compacted, Compacting, choose, language_of, note_length, summarize
+from assistant.chat.context import (
+    SMALLEST_REPLY,
+    Budget,
+    TokenCounter,
+    Turn,
+    current_note,
+    open_turns,
+    render,
+    reply_reserve,
+)
+from assistant.chat.history import History, HistoryError, StoredMessage
+from assistant.engine import engine as engines
+from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result
+from models.errors import Cancelled, DoesNotFit, UsageError, UserError
+
+TITLE_LENGTH = 60
+
+Event = engines.Event | Compacting | Compacted
+
+
+class Conversation:
+    """One chat with one engine, kept in a history. Not for several threads at once, but :meth:`cancel` is.
+
+    Args:
+        model: the name that the user knows the engine's model by; it is stored with each answer.
+        system: the system text; of a stored conversation None keeps its own.
+        id: of a stored conversation to go on with; None begins one, which is stored with its first question.
+
+    Raises:
+        HistoryError: there is no conversation with this id.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        history: History,
+        *,
+        model: str,
+        system: str | None = None,
+        options: GenerateOptions | None = None,
+        id: int | None = None,
+    ):
+        self.history = history
+        self.options = options or GenerateOptions()
+        self.id = id
+        self._all: list[StoredMessage] = []
+        self._title = ""
+        self._system = system
+        self._cancelled = threading.Event()
+        self.use(engine, model)
+        if id is not None:
+            self._read(id)
+            if system is not None and system != self._system:
+                self.system = system
+
+    @classmethod
+    def open(
+        cls,
+        engine: Engine,
+        history: History,
+        id: int,
+        *,
+        model: str,
+        system: str | None = None,
+        options: GenerateOptions | None = None,
+    ) -> Conversation:
+        """Go on with a stored conversation."""
+        return cls(engine, history, model=model, system=system, options=options, id=id)
+
+    @property
+    def messages(self) -> list[StoredMessage]:
+        """What the screen shows: everything but what was replaced or taken back, notes included, in order."""
+        return [message for message in self._all if message.active]
+
+    @property
+    def title(self) -> str:
+        """The first line of the first question until it is set; empty before that."""
+        return self._title
+
+    @title.setter
+    def title(self, title: str) -> None:
+        if self.id is not None:
+            self.history.rename(self.id, title)
+        self._title = title
+
+    @property
+    def system(self) -> str | None:
+        return self._system
+
+    @system.setter
+    def system(self, system: str | None) -> None:
+        if self.id is not None:
+            self.history.set_system(self.id, system)
+        self._system = system
+
+    def use(self, engine: Engine, model: str) -> None:
+        """Go on with another engine."""
+        self.engine = engine
+        self.model = model
+        self._info: ModelInfo | None = None
+        self._counter = TokenCounter(engine)
+
+    def send(self, text: str) -> Iterator[Event]:
+        """Ask. The question is saved when this returns; the answer comes by iterating and ends with a Result.
+
+        Stopping (:meth:`cancel`, or closing the iterator) keeps the words so far, marked interrupted; so does any
+        error, marked failed. A cancel ends with a Result too, whatever it interrupted.
+
+        Raises:
+            DoesNotFit: the question alone is longer than the window allows.
+            HistoryError: the question was not saved, or the answer, which then stays in :attr:`messages`.
+            UserError: what the engine raises, EngineDied among it.
+        """
+        self._refresh()
+        return self._answer(self._ask(text))
+
+    def retry(self) -> Iterator[Event]:
+        """Answer the last question again. The old answer stays in the database.
+
+        Raises:
+            UsageError: there is no question yet.
+        """
+        self._refresh()
+        question = self._last_question()
+        with self.history.transaction():
+            self.history.set_active(self._answers_to(question), False)
+            if question.status != "complete":
+                question.status = "complete"
+                self.history.update_message(question)
+        return self._answer(question)
+
+    def edit_last(self, text: str) -> Iterator[Event]:
+        """Ask the last question in other words. The old question and its answer stay in the database.
+
+        Raises:
+            UsageError: there is no question yet.
+        """
+        self._refresh()
+        with self.history.transaction():
+            self.undo()
+            question = self._ask(text)
+        return self._answer(question)
+
+    def undo(self) -> str:
+        """Take the last question and its answer back; returns the question. Both stay in the database.
+
+        Raises:
+            UsageError: there is no question yet.
+        """
+        question = self._last_question()
+        # A note that tells of this turn goes too: the one before it, or the turns themselves, take its place.
+        notes = [m for m in self.messages if m.covers is not None and m.covers >= question.position]
+        self.history.set_active([question, *self._answers_to(question), *notes], False)
+        return question.text
+
+    def cancel(self) -> None:
+        """Stop the answer, from any thread."""
+        self._cancelled.set()
+        self.engine.cancel()
+
+    def budget(self, question: str = "") -> Budget:
+        """How the window is used, with ``question`` asked next: exact, or too high by a few tokens.
+
+        Loads the model unless it is loaded; not to be called while an answer runs.
+        """
+        self._info = self._info or self.engine.load()
+        return self._budget(self._info.context_length, open_turns(self._all), self._note(), question)
+
+    # ---- inside
+
+    def _read(self, id: int) -> None:
+        stored = self.history.load(id)
+        self._all, self._title, self._system = stored.messages, stored.title, stored.system
+
+    def _refresh(self) -> None:
+        """Another window may have gone on with the same conversation."""
+        self._cancelled.clear()
+        if self.id is not None and self.history.last_message(self.id) != max((m.id for m in self._all), default=None):
+            self._read(self.id)
+
+    def _ask(self, text: str) -> StoredMessage:
+        with self.history.transaction():
+            id = self.id
+            if id is None:
+                self._title = self._title or title_of(text)
+                id = self.history.create(self._title, self.model, self._system)
+            question = self.history.add_message(id, "user", text)
+        self.id = id
+        self._all.append(question)
+        return question
+
+    def _last_question(self) -> StoredMessage:
+        for message in reversed(self.messages):
+            if message.role == "user":
+                return message
+        raise UsageError("Nothing was asked yet in this chat.", "Type a question first.")
+
+    def _answers_to(self, question: StoredMessage) -> list[StoredMessage]:
+        return [m for m in self.messages if m.role == "assistant" and m.position > question.position]
+
+    def _note(self) -> str | None:
+        note = current_note(self._all)
+        return note.text if note else None
+
+    def _answer(self, question: StoredMessage) -> Iterator[Event]:
+        before = [m for m in self._all if m.position < question.position or m.role == "note"]
+        try:
+            load_seconds = yield from self._load()
+            turns = yield from self._make_room(open_turns(before), question)
+            self._check_cancelled()
+        except Cancelled:
+            yield Result("", "", "cancelled", 0, 0)
+            return
+        except DoesNotFit:
+            # Out of the prompt, but kept: a larger window, or a retry with another model, may still answer it.
+            question.status = "failed"
+            self.history.update_message(question)
+            raise
+        assert self.id is not None
+        with self.history.transaction(durable=False):
+            answer = self.history.add_message(self.id, "assistant", "", model=self.model, status="streaming")
+        self._all.append(answer)
+        yield from self._stream(self._prompt(turns, question.text, self._note()), answer, load_seconds)
+
+    def _stream(self, prompt: list[Message], answer: StoredMessage, load_seconds: float) -> Iterator[Event]:
+        autosave = Autosave(self.history, answer)
+        result: Result | None = None
+        stream = self.engine.generate(prompt, self.options)
+        try:
+            for event in stream:
+                if isinstance(event, Result):
+                    result = event
+                    break
+                if isinstance(event, Delta):
+                    if event.reasoning:
+                        answer.reasoning += event.text
+                    else:
+                        answer.text += event.text
+                    autosave.changed()
+                yield event
+                if self._cancelled.is_set():
+                    self.engine.cancel()  # again: the first may have come before there was anything to stop
+            if result is None:
+                raise EngineStopped("The engine ended without a result.", "Ask again; `assistant doctor` may say more.")
+        except Cancelled:
+            result = Result(answer.text, answer.reasoning, "cancelled", 0, 0)
+        except BaseException as error:
+            stopped = isinstance(error, GeneratorExit | KeyboardInterrupt)
+            answer.status = "interrupted" if stopped else "failed"
+            with suppress(HistoryError):  # the first error is the one to tell
+                autosave.finish()
+            raise
+        finally:
+            if isinstance(stream, Generator):
+                stream.close()
+        if load_seconds > result.timings.load_seconds:
+            result = replace(result, timings=replace(result.timings, load_seconds=load_seconds))
+        self._keep(answer, result)
+        if not result.reasoning and result.prompt_tokens:
+            known = [*prompt, Message("assistant", answer.text)]
+            self._counter.learn(known, result.prompt_tokens + result.completion_tokens)
+        try:
+            autosave.finish()
+        except HistoryError:
+            # The caller gets the whole answer first, then hears that it was not saved.
+            yield result
+            raise
+        yield result
+
+    def _keep(self, answer: StoredMessage, result: Result) -> None:
+        answer.text, answer.reasoning = result.text, result.reasoning
+        answer.status = "interrupted" if result.finish_reason == "cancelled" else "complete"
+        answer.finish_reason, answer.timings = result.finish_reason, result.timings
+        answer.prompt_tokens, answer.completion_tokens = result.prompt_tokens, result.completion_tokens
+
+    def _load(self) -> Generator[Progress, None, float]:
+        """Load the model, telling how far it is; returns the seconds that it took."""
+        if self._info is not None:
+            return 0.0
+        start = time.perf_counter()
+        told: queue.SimpleQueue[Progress | ModelInfo | BaseException] = queue.SimpleQueue()
+
+        def load() -> None:
+            try:
+                told.put(self.engine.load(lambda part: told.put(Progress("load", round(part * 100), 100))))
+            except BaseException as error:
+                told.put(error)
+
+        # The progress comes by a callback, which cannot yield.
+        thread = threading.Thread(target=load, name="load", daemon=True)
+        thread.start()
+        try:
+            while not isinstance(item := told.get(), ModelInfo):
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+                self._check_cancelled()
+        except BaseException:
+            self.engine.cancel()
+            thread.join()
+            raise
+        self._info = item
+        return time.perf_counter() - start
+
+    def _make_room(self, turns: list[Turn], question: StoredMessage) -> Generator[Event, None, list[Turn]]:
+        """The turns that stay in the prompt word for word; older ones are summarized when the question needs room."""
+        assert self._info is not None
+        assert self.id is not None
+        window = self._info.context_length
+        note = self._note()
+        budget = self._budget(window, turns, note, question.text)
+        if budget.fits:
+            return turns
+        alone = self._budget(window, [], None, question.text)
+        if not alone.answerable:
+            raise _does_not_fit(alone)
+        if not turns:
+            if not budget.answerable:
+                raise _does_not_fit(budget)
+            return turns
+        room = alone.free - note_length(window)
+        oldest = max(1, choose(turns, self._counter, room))
+        language = language_of([*(turn.question.text for turn in turns), question.text])
+        text = ""
+        for event in summarize(self.engine, self._counter, window, turns[:oldest], note, language):
+            if isinstance(event, str):
+                text = event
+            else:
+                yield event
+            self._check_cancelled()
+        after = self._budget(window, turns[oldest:], text, question.text)
+        if not after.answerable:
+            raise _does_not_fit(after)
+        covers = turns[oldest - 1].answer.position
+        self._all.append(self.history.add_message(self.id, "note", text, model=self.model, covers=covers))
+        yield Compacted(text, 2 * oldest, budget.used, after.used)
+        return turns[oldest:]
+
+    def _budget(self, window: int, turns: list[Turn], note: str | None, question: str) -> Budget:
+        fixed = self._counter.prompt(self._prompt([], ".", note)) - 1
+        alone = self._counter.prompt(self._prompt([], question, note)) if question else fixed
+        reply = reply_reserve(window, self.options.max_tokens)
+        total = alone
+        if turns:
+            prompt = self._prompt(turns, question or ".", note)
+            known = self._counter.knows(prompt[:-1])
+            # The engine counted all but the question; the rest is the question and what the template puts around it.
+            total = window if known is None else known + alone - fixed + 8
+            if total + reply > window:
+                total = self._counter.prompt(prompt)
+        return Budget(window, system=fixed, history=max(0, total - alone), question=alone - fixed, reply=reply)
+
+    def _prompt(self, turns: list[Turn], question: str, note: str | None) -> list[Message]:
+        return render(self._system, note, turns, question, language_of([note or ""]))
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled()
+
+
+class EngineStopped(UserError):
+    """An engine broke its promise of a result."""
+
+
+def title_of(text: str) -> str:
+    """The first line of a question, cut at a word."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return textwrap.shorten(line, TITLE_LENGTH, placeholder="…") if len(line) > TITLE_LENGTH else line
+
+
+def _does_not_fit(budget: Budget) -> DoesNotFit:
+    least = min(budget.reply, SMALLEST_REPLY)
+    return DoesNotFit(
+        f"The question needs {budget.used:,} tokens of the prompt and {least:,} for an answer; "
+        f"the window has {budget.window:,}.",
+        "Shorten it, or set a larger window with `-o context_length`. Your text is kept in the history.",
+    )
