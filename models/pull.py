@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.catalogue import Entry
@@ -101,7 +101,7 @@ def complete(
         missing = missing_ranges(entry, partial, verifying)
         if missing:
             _check_space(folder, entry, missing)
-            origin = _from_first(sources, Fetch(entry, partial, job.scratch, missing, meter, on_note, cancelled), meter)
+            origin = _from_first(sources, replace(job, missing=missing), meter)
         actual = _digest(partial, verifying)
         if actual == entry.sha256:
             break
@@ -133,6 +133,10 @@ def _digest(path: Path, check: Callable[[int], None]) -> str:
 def _from_first(sources: Sequence[Source], job: Fetch, meter: _Meter) -> str:
     """Ask one source after the other; each goes on where the one before it stopped."""
     entry, reasons = job.entry, []
+
+    def check(_done: int) -> None:
+        job.stop_if_cancelled()
+
     for source in sources:
         if not source.offers(entry):
             reasons.append(f"{source.name}: the catalogue knows no such file there")
@@ -150,15 +154,7 @@ def _from_first(sources: Sequence[Source], job: Fetch, meter: _Meter) -> str:
                     f"Free some space, then go on where it stopped: assistant models pull {entry.id}",
                 ) from error
             raise
-        job = Fetch(
-            entry,
-            job.partial,
-            job.scratch,
-            missing_ranges(entry, job.partial, lambda done: job.stop_if_cancelled()),
-            job.report,
-            job.note,
-            job.cancelled,
-        )
+        job = replace(job, missing=missing_ranges(entry, job.partial, check))
     raise NetworkError(
         f"No source has {entry.id}: {'; '.join(reasons)}.",
         "Look at the network and try again, it goes on where it stopped; or bring the file: "
@@ -175,8 +171,10 @@ def _check_space(folder: Path, entry: Entry, missing: Sequence[Range]) -> None:
 
 
 def check_space(folder: Path, need: int, what: str) -> None:
-    """Raises:
-    UserError: the disk of ``folder`` has less than ``need`` bytes free.
+    """Look before a long download instead of failing at its end.
+
+    Raises:
+        UserError: the disk of ``folder`` has less than ``need`` bytes free.
     """
     free = shutil.disk_usage(folder).free
     if free < need:

@@ -90,8 +90,10 @@ class Installed:
         return sum(part.stat().st_size for part in split_parts(self.path))
 
     def header(self) -> Header:
-        """Raises:
-        ModelError: the file is damaged, or not a GGUF file.
+        """Read and check the file's header.
+
+        Raises:
+            ModelError: the file is damaged, or not a GGUF file.
         """
         return read_header(self.path)
 

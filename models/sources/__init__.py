@@ -53,8 +53,10 @@ class Fetch:
         return self.entry.size - sum(stop - start for start, stop in self.missing)
 
     def stop_if_cancelled(self) -> None:
-        """Raises:
-        Cancelled: the caller's event is set.
+        """Between two blocks.
+
+        Raises:
+            Cancelled: the caller's event is set.
         """
         if self.cancelled.is_set():
             raise Cancelled(
@@ -102,7 +104,11 @@ def missing_ranges(entry: Entry, partial: Path, check: Callable[[int], None]) ->
                 if offset + part.size > size:
                     break
                 file.seek(offset)
-                if digest_of(file, part.size, lambda done, offset=offset: check(offset + done)) != part.sha256:
+
+                def read(done: int, offset: int = offset) -> None:
+                    check(offset + done)
+
+                if digest_of(file, part.size, read) != part.sha256:
                     missing.append((offset, offset + part.size))
     if size < entry.size:
         missing.append((size, entry.size))

@@ -54,7 +54,9 @@ class HubSource:
 
     def _fetch_range(self, job: Fetch, url: str, location: str, missing: Range, done: int) -> None:
         from huggingface_hub import get_session
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+        # Both are in the library's reference, but not in the list of names that its package declares.
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
         start, stop = missing
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
