@@ -8,32 +8,24 @@ use one file; several threads may use one :class:`History`.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
+from assistant.chat.database import Database, HistoryError
 from assistant.chat.writer import is_alive, this_process
 from assistant.engine.engine import Timings
-from models.errors import UserError
 from models.paths import history_file
 
-SCHEMA_VERSION = 2  # as many as there are steps in migrations.py, which is imported only when one is due
-APPLICATION_ID = 0x41535354  # "ASST", in the file's header: tells our database from another program's
-BUSY_SECONDS = 10.0
+__all__ = ["ConversationSummary", "History", "HistoryError", "Hit", "StoredConversation", "StoredMessage"]
 
 StoredRole = Literal["system", "user", "assistant", "note"]
 Status = Literal["complete", "interrupted", "failed", "streaming"]
-
-
-class HistoryError(UserError):
-    """The history cannot be opened or written. What is in it stays as it was."""
 
 
 @dataclass(slots=True)
@@ -107,12 +99,9 @@ class History:
         HistoryError: the file cannot be read or written, is not ours, or comes from a newer version.
     """
 
-    def __init__(self, path: Path):
-        self.path: Path | None = path
-        with _explained(path):
-            _create_private(path)
-            self._connect(str(path))
-            self._prepare(path)
+    def __init__(self, path: Path | None):
+        self.path = path
+        self._db = Database(path)
 
     @classmethod
     def open(cls, path: Path | None = None) -> History:
@@ -122,15 +111,10 @@ class History:
     @classmethod
     def in_memory(cls) -> History:
         """A history that is forgotten at the end: nothing is written to the disk."""
-        history = cls.__new__(cls)
-        history.path = None
-        history._connect(":memory:")
-        history._migrate()
-        return history
+        return cls(None)
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     def __enter__(self) -> History:
         return self
@@ -147,10 +131,10 @@ class History:
             for hit in self.search(query, limit=1000):
                 snippets.setdefault(hit.conversation_id, hit.snippet)
             words = _fold(query).split()
-            for row in self._rows("SELECT id, title FROM conversations"):
+            for row in self._db.rows("SELECT id, title FROM conversations"):
                 if all(word in _fold(row["title"]) for word in words):
                     snippets.setdefault(row["id"], None)
-        rows = self._rows("""
+        rows = self._db.rows("""
             SELECT c.id, title, c.model, c.created, c.updated, count(m.id) AS messages FROM conversations c
             LEFT JOIN messages m ON m.conversation_id = c.id AND m.active AND m.role IN ('user', 'assistant')
             GROUP BY c.id ORDER BY c.updated DESC, c.id DESC""")
@@ -171,9 +155,9 @@ class History:
             HistoryError: there is none with this number.
         """
         self._settle(id)
-        with self.transaction(write=False):  # one view of both tables
-            found = self._rows("SELECT * FROM conversations WHERE id = ?", id)
-            rows = self._rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY position", id)
+        with self._db.transaction(write=False):  # one view of both tables
+            found = self._db.rows("SELECT * FROM conversations WHERE id = ?", id)
+            rows = self._db.rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY position", id)
         if not found:
             raise _no_conversation(id)
         row = found[0]
@@ -189,12 +173,12 @@ class History:
 
     def latest(self) -> int | None:
         """The conversation that was changed last."""
-        rows = self._rows("SELECT id FROM conversations ORDER BY updated DESC, id DESC LIMIT 1")
+        rows = self._db.rows("SELECT id FROM conversations ORDER BY updated DESC, id DESC LIMIT 1")
         return int(rows[0]["id"]) if rows else None
 
     def last_message(self, conversation_id: int) -> int | None:
         """The number of its newest message: differs from what a window knows when another process wrote to it."""
-        rows = self._rows("SELECT max(id) AS last FROM messages WHERE conversation_id = ?", conversation_id)
+        rows = self._db.rows("SELECT max(id) AS last FROM messages WHERE conversation_id = ?", conversation_id)
         last: int | None = rows[0]["last"]
         return last
 
@@ -206,28 +190,37 @@ class History:
         match = _match(query)
         if not match:
             return []
-        rows = self._rows(
+        rows = self._db.rows(
             """
             SELECT m.conversation_id, c.title, m.id AS message_id, m.role, m.created,
-                   snippet(messages_fts, 0, '[', ']', '…', 12) AS snippet
+                   m.text, snippet(messages_fts, 0, char(1), char(2), char(3), 12) AS snippet
             FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid
                               JOIN conversations c ON c.id = m.conversation_id
             WHERE messages_fts MATCH ? ORDER BY bm25(messages_fts), m.id DESC LIMIT ?""",
             match,
             limit,
         )
-        return [Hit(**{**dict(row), "created": _time(row["created"])}) for row in rows]
+        return [
+            Hit(
+                conversation_id=row["conversation_id"],
+                title=row["title"],
+                message_id=row["message_id"],
+                role=row["role"],
+                created=_time(row["created"]),
+                snippet=_unfold(row["snippet"], row["text"]),
+            )
+            for row in rows
+        ]
 
     # ---- writing
 
     def create(self, title: str, model: str, system: str | None = None) -> int:
         """A new conversation; returns its number."""
         now = _now()
-        with self.transaction():
-            cursor = self._db.execute(
-                "INSERT INTO conversations (title, model, system, created, updated) VALUES (?, ?, ?, ?, ?)",
-                (_clean(title), model, None if system is None else _clean(system), now, now),
-            )
+        cursor = self._db.write(
+            "INSERT INTO conversations (title, model, system, created, updated) VALUES (?, ?, ?, ?, ?)",
+            *(_clean(title), model, _clean(system), now, now),
+        )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -241,17 +234,21 @@ class History:
         status: Status = "complete",
         covers: int | None = None,
     ) -> StoredMessage:
-        """Append a message. With status ``streaming`` this process becomes its writer."""
+        """Append a message. With status ``streaming`` this process becomes its writer.
+
+        Raises:
+            HistoryError: the conversation does not exist, or no longer.
+        """
         now = _now()
-        owner = this_process() if status == "streaming" else None
         with self.transaction():
             self._touch(conversation_id, now, model)
-            rows = self._rows("SELECT max(position) AS last FROM messages WHERE conversation_id = ?", conversation_id)
-            position = 0 if rows[0]["last"] is None else rows[0]["last"] + 1
-            cursor = self._db.execute(
+            last = self._db.rows("SELECT max(position) FROM messages WHERE conversation_id = ?", conversation_id)[0][0]
+            position = 0 if last is None else last + 1
+            cursor = self._db.write(
                 """INSERT INTO messages (conversation_id, position, role, text, model, status, covers, created, updated,
                                          owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                (conversation_id, position, role, _clean(text), model, status, covers, now, now, owner),
+                *(conversation_id, position, role, _clean(text), model, status, covers, now, now),
+                this_process() if status == "streaming" else None,
             )
         assert cursor.lastrowid is not None
         return StoredMessage(
@@ -259,36 +256,32 @@ class History:
         )
 
     def update_message(self, message: StoredMessage) -> None:
-        """Save the message as it is now. While it streams the disk is not waited for."""
+        """Save the message as it is now. While it streams the disk is not waited for.
+
+        Raises:
+            HistoryError: its conversation was removed meanwhile.
+        """
         now = _now()
         with self.transaction(durable=message.status != "streaming"):
-            cursor = self._db.execute(
+            rows = self._db.rows("SELECT conversation_id FROM messages WHERE id = ?", message.id)
+            if not rows:
+                raise HistoryError("This chat was removed while it was being written.", "Start a new chat.")
+            self._db.write(
                 """UPDATE messages SET text = ?, reasoning = ?, status = ?, active = ?, updated = ?, prompt_tokens = ?,
                    completion_tokens = ?, timings = ?, finish_reason = ?, owner = CASE ? WHEN 'streaming' THEN owner END
                    WHERE id = ?""",
-                (
-                    _clean(message.text),
-                    _clean(message.reasoning),
-                    message.status,
-                    message.active,
-                    now,
-                    message.prompt_tokens,
-                    message.completion_tokens,
-                    None if message.timings is None else json.dumps(asdict(message.timings)),
-                    message.finish_reason,
-                    message.status,
-                    message.id,
-                ),
+                *(_clean(message.text), _clean(message.reasoning), message.status, message.active, now),
+                *(message.prompt_tokens, message.completion_tokens),
+                None if message.timings is None else json.dumps(asdict(message.timings)),
+                *(message.finish_reason, message.status, message.id),
             )
-            if cursor.rowcount == 0:
-                raise HistoryError("This chat was removed while it was being written.", "Start a new chat.")
-            rows = self._rows("SELECT conversation_id FROM messages WHERE id = ?", message.id)
-            self._touch(rows[0]["conversation_id"], now)
+            self._touch(rows[0][0], now)
 
     def set_active(self, messages: Sequence[StoredMessage], active: bool) -> None:
         """Take messages out of the conversation, or back into it; their text stays in the database."""
         with self.transaction():
-            self._db.executemany("UPDATE messages SET active = ? WHERE id = ?", [(active, m.id) for m in messages])
+            for message in messages:
+                self._db.write("UPDATE messages SET active = ? WHERE id = ?", active, message.id)
         for message in messages:
             message.active = active
 
@@ -296,10 +289,7 @@ class History:
         self._change(id, "title", _clean(title))
 
     def set_system(self, id: int, system: str | None) -> None:
-        self._change(id, "system", None if system is None else _clean(system))
-
-    def set_model(self, id: int, model: str) -> None:
-        self._change(id, "model", model)
+        self._change(id, "system", _clean(system))
 
     def remove(self, *ids: int) -> None:
         """Remove conversations for good: from the tables, from the index of the search, and from the file's free pages.
@@ -311,165 +301,36 @@ class History:
         """
         with self.transaction():
             for id in ids:
-                if self._db.execute("DELETE FROM conversations WHERE id = ?", (id,)).rowcount == 0:
+                if self._db.write("DELETE FROM conversations WHERE id = ?", id).rowcount == 0:
                     raise _no_conversation(id)
-            # Deleted words stay in FTS5's older segments until these are merged.
-            self._db.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
-        with self._lock, _explained(self.path):
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if self.path:
-            for backup in self.path.parent.glob(f"{self.path.name}.v*.backup"):
-                backup.unlink(missing_ok=True)
+        self._db.forget_removed()
 
     @contextmanager
-    def transaction(self, *, durable: bool = True, write: bool = True) -> Iterator[None]:
-        """All or nothing of what is inside; may be nested. ``durable`` waits until the disk has it."""
-        with self._lock, _explained(self.path):
-            if self._db.in_transaction:
-                yield
-                return
-            if write:
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            # IMMEDIATE: a transaction that reads first and writes later cannot wait for another writer.
-            self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All or nothing of the changes inside; may be nested. ``durable`` waits until the disk has them."""
+        with self._db.transaction(durable=durable):
+            yield
 
     # ---- inside
 
-    def _rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
-        with self._lock, _explained(self.path):
-            return self._db.execute(sql, parameters).fetchall()
-
     def _change(self, id: int, column: str, value: str | None) -> None:
-        with self.transaction():
-            if self._db.execute(f"UPDATE conversations SET {column} = ? WHERE id = ?", (value, id)).rowcount == 0:
-                raise _no_conversation(id)
+        if self._db.write(f"UPDATE conversations SET {column} = ? WHERE id = ?", value, id).rowcount == 0:
+            raise _no_conversation(id)
 
     def _touch(self, id: int, now: str, model: str | None = None) -> None:
         touch = "UPDATE conversations SET updated = ?, model = coalesce(?, model) WHERE id = ?"
-        if self._db.execute(touch, (now, model, id)).rowcount == 0:
+        if self._db.write(touch, now, model, id).rowcount == 0:
             raise _no_conversation(id)
 
     def _settle(self, conversation_id: int) -> None:
         streaming = "SELECT id, owner, updated FROM messages WHERE conversation_id = ? AND status = 'streaming'"
-        for row in self._rows(streaming, conversation_id):
+        for row in self._db.rows(streaming, conversation_id):
             if not is_alive(row["owner"], _time(row["updated"])):
-                with self.transaction():
-                    self._db.execute(
-                        """UPDATE messages SET status = 'interrupted', owner = NULL
-                           WHERE id = ? AND status = 'streaming' AND owner IS ?""",
-                        (row["id"], row["owner"]),
-                    )
-
-    def _connect(self, database: str) -> None:
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA secure_delete = ON")
-
-    def _prepare(self, path: Path) -> None:
-        try:
-            self._check_owner_of_file(path)
-            if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                # Two processes that switch at once do not wait for each other; whoever is second finds it done.
-                with suppress(sqlite3.OperationalError):
-                    self._db.execute("PRAGMA journal_mode = WAL")
-            if self._version() < SCHEMA_VERSION:
-                self._migrate()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    def _check_owner_of_file(self, path: Path) -> None:
-        application, version = self._db.execute("PRAGMA application_id").fetchone()[0], self._version()
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and application != APPLICATION_ID:
-            raise HistoryError(
-                f"{path} is a database of another program.",
-                "Move it away, or set ASSISTANT_DATA_DIR to another folder.",
-            )
-        if version > SCHEMA_VERSION:
-            raise HistoryError(
-                f"{path} comes from a newer version of assistant (schema {version}; this one knows {SCHEMA_VERSION}).",
-                "Update assistant, or set ASSISTANT_DATA_DIR to another folder. Nothing was changed.",
-            )
-
-    def _migrate(self) -> None:
-        import sqlite_utils
-
-        from assistant.chat import migrations
-
-        with self.transaction():
-            version = self._version()  # read again: another process may have been first
-            if version >= SCHEMA_VERSION:
-                return
-            if version and self.path:
-                _back_up(self.path, self.path.with_name(f"{self.path.name}.v{version}.backup"))
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            row_factory, self._db.row_factory = self._db.row_factory, None
-            try:
-                migrations.apply(sqlite_utils.Database(self._db, execute_plugins=False))
-            finally:
-                self._db.row_factory = row_factory
-
-
-def _create_private(path: Path) -> None:
-    """The file is for its owner only from its first byte; SQLite gives its companions the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-
-
-def _back_up(path: Path, backup: Path) -> None:
-    partial = backup.with_name(backup.name + ".partial")
-    partial.unlink(missing_ok=True)
-    _create_private(partial)
-    try:
-        # A connection of its own: the migration's has the write lock, which readers do not mind.
-        source, target = sqlite3.connect(path), sqlite3.connect(partial)
-        try:
-            source.backup(target)
-        finally:
-            source.close()
-            target.close()
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(backup)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _explained(path: Path | None) -> Iterator[None]:
-    """SQLite's errors as one sentence and a next step."""
-    where = path or "the history in memory"
-    elsewhere = "Set ASSISTANT_DATA_DIR to another folder, or ASSISTANT_NO_HISTORY=1 to chat without a history."
-    try:
-        yield
-    except OSError as error:
-        raise HistoryError(f"The history {where} cannot be opened: {error.strerror or error}.", elsewhere) from error
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte: the primary code
-        if code == sqlite3.SQLITE_FULL:
-            said = f"The disk is full: the history {where} was not written.", "Free some space, then try again."
-        elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            said = f"Another program keeps the history {where} locked.", "Close it, then try again."
-        elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            said = f"The history {where} cannot be written: {error}.", elsewhere
-        elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            said = f"{where} is damaged or not a database: {error}.", f"Move it away and start anew. {elsewhere}"
-        else:
-            said = f"The history {where} failed: {error}.", elsewhere
-        raise HistoryError(*said) from error
+                self._db.write(
+                    """UPDATE messages SET status = 'interrupted', owner = NULL
+                       WHERE id = ? AND status = 'streaming' AND owner IS ?""",
+                    *(row["id"], row["owner"]),
+                )
 
 
 def _no_conversation(id: int) -> HistoryError:
@@ -497,12 +358,27 @@ def _match(query: str) -> str:
 
 
 def _fold(text: str) -> str:
-    return _clean(unicodedata.normalize("NFC", text)).casefold().replace("ё", "е")
+    return unicodedata.normalize("NFC", _clean(text)).casefold().replace("ё", "е")
 
 
-def _clean(text: str) -> str:
+def _unfold(snippet: str, text: str) -> str:
+    """The snippet with the letters of the text, since FTS5 cut it from the folded one. Marks come as \\1, \\2, \\3."""
+    plain = snippet.translate({1: None, 2: None, 3: None})
+    start = text.replace("ё", "е").replace("Ё", "Е").find(plain)
+    letters = iter(text[start : start + len(plain)])
+    marks = {"\1": "[", "\2": "]", "\3": "…"}
+    return "".join(marks.get(character) or next(letters, "") for character in snippet)
+
+
+@overload
+def _clean(text: str) -> str: ...
+@overload
+def _clean(text: None) -> None: ...
+@overload
+def _clean(text: str | None) -> str | None: ...
+def _clean(text: str | None) -> str | None:
     """Half of a surrogate pair, as bad input brings them, cannot be stored as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text and text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _now() -> str:

@@ -1,0 +1,182 @@
+"""The SQLite file under the history: private, in WAL mode, of our own schema, and its errors in plain words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from models.errors import UserError
+
+SCHEMA_VERSION = 2  # as many as there are steps in migrations.py, which is imported only when one is due
+APPLICATION_ID = 0x41535354  # "ASST", in the file's header: tells our database from another program's
+BUSY_SECONDS = 10.0
+
+
+class HistoryError(UserError):
+    """The history cannot be opened or written. What is in it stays as it was."""
+
+
+class Database:
+    """One connection, for any thread. ``path`` None is a database in memory.
+
+    Raises:
+        HistoryError: the file cannot be read or written, is not ours, or comes from a newer version.
+    """
+
+    def __init__(self, path: Path | None):
+        self.path = path
+        self._lock = threading.RLock()
+        with explained(path):
+            if path:
+                _create_private(path)
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
+        """What a query gives."""
+        with self._lock, explained(self.path):
+            return self._db.execute(sql, parameters).fetchall()
+
+    def write(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+        """A change; several of them belong into one :meth:`transaction`."""
+        with self.transaction():
+            return self._db.execute(sql, parameters)
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True, write: bool = True) -> Iterator[None]:
+        """All or nothing of what is inside; may be nested. ``durable`` waits until the disk has it."""
+        with self._lock, explained(self.path):
+            if self._db.in_transaction:
+                yield
+                return
+            if write:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            # IMMEDIATE: a transaction that reads first and writes later cannot wait for another writer.
+            self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def forget_removed(self) -> None:
+        """Leave nothing of removed rows in the search index, the write-ahead log, or the backups of migrations."""
+        # Deleted words stay in FTS5's older segments until these are merged.
+        self.write("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self.path:
+            for backup in self.path.parent.glob(f"{self.path.name}.v*.backup"):
+                backup.unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._check_whose()
+        if self._db.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+            # Two processes that switch at once do not wait for each other; whoever is second finds it done.
+            with suppress(sqlite3.OperationalError):
+                self._db.execute("PRAGMA journal_mode = WAL")
+        if self._version() < SCHEMA_VERSION:
+            self._migrate()
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _check_whose(self) -> None:
+        # The tables first: whoever sees them, sees the header that another process wrote with them.
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        application, version = self._db.execute("PRAGMA application_id").fetchone()[0], self._version()
+        if tables and application != APPLICATION_ID:
+            raise HistoryError(
+                f"{self.path} is a database of another program.",
+                "Move it away, or set ASSISTANT_DATA_DIR to another folder.",
+            )
+        if version > SCHEMA_VERSION:
+            raise HistoryError(
+                f"{self.path} was written by a newer assistant (schema {version}; this one knows {SCHEMA_VERSION}).",
+                "Update assistant, or set ASSISTANT_DATA_DIR to another folder. Nothing was changed.",
+            )
+
+    def _migrate(self) -> None:
+        import sqlite_utils
+
+        from assistant.chat import migrations
+
+        with self.transaction():
+            version = self._version()  # read again: another process may have been first
+            if version >= SCHEMA_VERSION:
+                return
+            if version and self.path:
+                _back_up(self.path, self.path.with_name(f"{self.path.name}.v{version}.backup"))
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            row_factory, self._db.row_factory = self._db.row_factory, None
+            try:
+                migrations.apply(sqlite_utils.Database(self._db, execute_plugins=False))
+            finally:
+                self._db.row_factory = row_factory
+
+
+def _create_private(path: Path) -> None:
+    """The file is for its owner only from its first byte; SQLite gives its companions the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _back_up(path: Path, backup: Path) -> None:
+    partial = backup.with_name(backup.name + ".partial")
+    partial.unlink(missing_ok=True)
+    _create_private(partial)
+    try:
+        # A connection of its own: the migration's has the write lock, which readers do not mind.
+        source, target = sqlite3.connect(path), sqlite3.connect(partial)
+        try:
+            source.backup(target)
+        finally:
+            source.close()
+            target.close()
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(backup)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(path: Path | None) -> Iterator[None]:
+    """SQLite's errors as one sentence and a next step."""
+    where = path or "the history in memory"
+    elsewhere = "Set ASSISTANT_DATA_DIR to another folder, or ASSISTANT_NO_HISTORY=1 to chat without a history."
+    try:
+        yield
+    except OSError as error:
+        raise HistoryError(f"The history {where} cannot be opened: {error.strerror or error}.", elsewhere) from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte: the primary code
+        if code == sqlite3.SQLITE_FULL:
+            said = f"The disk is full: the history {where} was not written.", "Free some space, then try again."
+        elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            said = f"Another program keeps the history {where} locked.", "Close it, then try again."
+        elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            said = f"The history {where} cannot be written: {error}.", elsewhere
+        elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            said = f"{where} is damaged or not a database: {error}.", f"Move it away and start anew. {elsewhere}"
+        else:
+            said = f"The history {where} failed: {error}.", elsewhere
+        raise HistoryError(*said) from error
