@@ -100,11 +100,6 @@ class Settings(BaseModel):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    @classmethod
-    def load(cls) -> Settings:
-        """The same as :func:`load`."""
-        return load()
-
     def origin(self, name: str) -> str:
         """Where a value comes from: ``default``, ``file``, or the name of an environment variable."""
         return self._origins.get(name, "default")
@@ -130,6 +125,17 @@ def load() -> Settings:
     return settings
 
 
+def get_value(key: str) -> Any:
+    """One setting as it is in force, or the key of a binding (``keys.ID``); None when it is not set.
+
+    Raises:
+        UsageError: there is no such setting.
+    """
+    name, binding = _split(key)
+    value = getattr(load(), name)
+    return value.get(binding) if binding else value
+
+
 def set_value(key: str, value: str | None) -> Path:
     """Write one setting to the file, keeping its comments; None removes it. ``keys.ID`` is the key of a binding.
 
@@ -142,9 +148,9 @@ def set_value(key: str, value: str | None) -> Path:
     text = _read(path)
     _parse(text, path)  # a file with a mistake is for its owner to correct
     document = tomlkit.parse(text)
-    name, _, binding = key.partition(".")
-    if name not in Settings.model_fields or bool(binding) != (name == "keys"):
-        raise _unknown(key)
+    name, binding = _split(key)
+    if name == "keys" and not binding:
+        raise UsageError("`keys` needs the id of a binding.", "Write it as keys.ID, or use `assistant config edit`.")
     table: Any = document
     if binding:
         table = document.setdefault("keys", tomlkit.table())
@@ -155,7 +161,7 @@ def set_value(key: str, value: str | None) -> Path:
             table[binding or name] = value if binding else _lax(name, value)
         except ValidationError as error:
             raise UsageError(f"`{key}` {_expected(error)}, not {value!r}.", _describe(name)) from error
-    _write(path, tomlkit.dumps(document), path)
+    _write(path, tomlkit.dumps(document))
     return path
 
 
@@ -167,18 +173,22 @@ def documented() -> str:
     return "\n".join(lines)
 
 
-def check(text: str) -> Settings:
-    """The settings that a file with this text would give.
+def read() -> str:
+    """The text of the file; empty when there is none.
 
     Raises:
-        UsageError: like :func:`load`.
+        UsageError: it cannot be read.
     """
-    return _parse(text, config_file())
+    return _read(config_file())
 
 
 def replace_file(text: str) -> None:
-    """Write the whole file, checked first, atomically."""
-    _write(config_file(), text, config_file())
+    """Write the whole file, once it is checked.
+
+    Raises:
+        UsageError: like :func:`load`; the file stays as it was.
+    """
+    _write(config_file(), text)
 
 
 def parse_options(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -292,13 +302,21 @@ def _describe(name: str) -> str:
     return f"{name}: {Settings.model_fields[name].description}"
 
 
+def _split(key: str) -> tuple[str, str]:
+    """``temperature`` and no binding, or ``keys`` and the id of one."""
+    name, dot, binding = key.partition(".")
+    if name not in Settings.model_fields or (dot and (name != "keys" or not binding)):
+        raise _unknown(key)
+    return name, binding
+
+
 def _unknown(key: str) -> UsageError:
     return UsageError(f"There is no setting {key!r}.", f"The settings are: {', '.join(Settings.model_fields)}.")
 
 
-def _write(path: Path, text: str, named: Path) -> None:
+def _write(path: Path, text: str) -> None:
     """Checked, then whole or not at all. A link is followed: settings often live in a folder of dotfiles."""
-    _parse(text, named)
+    _parse(text, path)
     path = path.resolve()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
