@@ -1,0 +1,114 @@
+"""``assistant chat``: open the chat."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from models.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from assistant.tui.setup import Setup
+
+
+@click.command()
+@click.option("-m", "--model", metavar="MODEL", help="A catalogue id, a name in the store, or a path to a GGUF file.")
+@click.option("-s", "--system", metavar="TEXT", help="System prompt of the chat.")
+@click.option(
+    "-o", "--option", "options", nargs=2, multiple=True, metavar="NAME VALUE",
+    help="Set an option, such as: -o temperature 0.2. `assistant ask --help` lists them.",
+)  # fmt: skip
+@click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last chat.")
+@click.option("--cid", type=int, metavar="ID", help="Go on with this chat; `assistant history` lists them.")
+@click.option("--no-history", is_flag=True, help="Do not save this chat.")
+def chat(
+    model: str | None,
+    system: str | None,
+    options: tuple[tuple[str, str], ...],
+    go_on: bool,
+    cid: int | None,
+    no_history: bool,
+) -> None:
+    """Open the chat in this terminal. F1 there lists keys and commands."""
+    # Textual reads from stdin and draws on stderr.
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "The chat needs a terminal, and here the input or the output is not one.",
+            'Ask without one: assistant ask "…"',
+        )
+    if no_history and (go_on or cid is not None):
+        raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
+    setup = _setup(model, system, options, go_on, cid, no_history)
+    # Textual takes longer to import than everything above; whoever made a mistake need not wait for it.
+    from assistant.tui.app import ChatApp
+
+    app = ChatApp(setup)
+    app.run()
+    if app.return_code:
+        raise SystemExit(app.return_code)
+
+
+def _setup(
+    model: str | None,
+    system: str | None,
+    options: tuple[tuple[str, str], ...],
+    go_on: bool,
+    cid: int | None,
+    no_history: bool,
+) -> Setup:
+    from assistant import settings as all_settings
+    from assistant.chat.history import History, HistoryError
+    from assistant.engine.engine import Engine, GenerateOptions
+    from assistant.engine.worker import WorkerEngine
+    from assistant.tui.setup import Setup
+    from assistant.tui.strings import Strings, interface_language
+    from models.store import Installed, Store
+
+    settings = all_settings.load()
+    flags = all_settings.parse_options(options)
+    load = all_settings.load_options(flags, settings)
+    say = Strings(interface_language(settings.language))
+    store = Store()
+    name = model or settings.model
+    chosen = store.resolve(name) if name else store.default()
+
+    unsaved: str | None = None
+    if no_history or not settings.history:
+        history, unsaved = History.in_memory(), say("history_off")
+    else:
+        try:
+            history = History.open()
+        except HistoryError as error:
+            if go_on or cid is not None:
+                raise
+            history, unsaved = History.in_memory(), say("history_failed", message=error.message, hint=error.hint or "")
+    conversation = cid
+    if cid is not None:
+        history.load(cid)
+    elif go_on:
+        conversation = history.latest()
+        if conversation is None:
+            raise UserError("There is no chat to go on with yet.", "Start one: assistant chat")
+
+    def start_engine(installed: Installed) -> Engine:
+        return WorkerEngine(installed.path, load)
+
+    def generate_options(installed: Installed) -> GenerateOptions:
+        sampling = installed.entry.sampling if installed.entry else None
+        return all_settings.generate_options(flags, settings, sampling)
+
+    return Setup(
+        store=store,
+        history=history,
+        start_engine=start_engine,
+        generate_options=generate_options,
+        unsaved=unsaved,
+        model=chosen,
+        system=system if system is not None else (None if conversation else settings.system),
+        conversation=conversation,
+        keys=settings.keys,
+        theme=settings.theme,
+        language=say.language,
+    )

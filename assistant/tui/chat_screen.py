@@ -1,0 +1,262 @@
+"""The one main screen: what its keys and commands do."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import SuspendNotSupported
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widgets import TextArea
+
+from assistant.tui import commands, editor, tables
+from assistant.tui.conversation_screen import ConversationScreen
+from assistant.tui.dialogs import Chats, Help
+from assistant.tui.keys import CHAT_KEYS, bindings
+from assistant.tui.models_dialog import Models
+from assistant.tui.prompt import Completions, Prompt
+from assistant.tui.setup import Setup
+from assistant.tui.strings import Strings
+from models.errors import UserError
+from models.store import Installed
+
+LEAVE_SECONDS = 2.0
+"""Between the first Ctrl+C and the one that leaves."""
+
+
+class ChatScreen(ConversationScreen):
+    """A conversation, and the keys and commands that work on it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CHAT_KEYS)
+
+    def __init__(self, setup: Setup, say: Strings) -> None:
+        super().__init__(setup, say)
+        self._warned = 0.0  # time.monotonic of the last Ctrl+C that only warned
+
+    async def on_mount(self) -> None:
+        await self.begin()
+        if self.setup.model is None:
+            self._choose_model(welcome=not self.setup.store.installed())
+
+    # ---- what the user sends
+
+    @on(Prompt.Sent)
+    async def _sent(self, event: Prompt.Sent) -> None:
+        text = event.text.strip()
+        if not text:
+            return
+        if (parsed := commands.parse(text)) is not None:
+            self.prompt.remember(text)
+            self.prompt.write("")
+            await self._command(*parsed)
+            return
+        if not self.idle():
+            return
+        if self.conversation is None:
+            self._choose_model(welcome=not self.setup.store.installed())
+            return
+        conversation, question = self.conversation, text[1:] if text.startswith("//") else text
+        editing = self.editing
+        if await self.start(lambda: (conversation.edit_last if editing else conversation.send)(question), question):
+            self.prompt.remember(text)
+            self.prompt.write("")
+            self.leave_editing()
+
+    async def _command(self, name: str, argument: str) -> None:
+        found = commands.find(name)
+        if found is not None:
+            await found.run(self, argument)
+            return
+        close = commands.closest(name)
+        suggestion = self.say("did_you_mean", name=f"/{close}") if close else self.say("see_help")
+        await self.note(self.say("no_such_command", name=f"/{name}", suggestion=suggestion), "warning")
+
+    async def retry(self) -> None:
+        """Answer the last question again."""
+        if not self.idle():
+            return
+        if self.last_question() is None:
+            await self.note(self.say("nothing_to_retry"), "warning")
+        elif self.conversation is not None:
+            await self.start(self.conversation.retry, None)
+
+    def edit(self) -> None:
+        """Put the last question into the prompt; sending it replaces the question and its answer."""
+        question = self.last_question()
+        if not self.idle():
+            return
+        if question is None:
+            self.hint(self.say("nothing_to_retry"))
+            return
+        self.editing = True
+        self.prompt.write(question)
+        self.prompt.border_title = self.say("placeholder_edit")
+        self.prompt.focus()
+
+    async def undo(self) -> None:
+        """Take the last question and its answer back."""
+        if not self.idle():
+            return
+        if self.conversation is None or self.last_question() is None:
+            await self.note(self.say("nothing_to_undo"), "warning")
+            return
+        try:
+            self.conversation.undo()
+        except UserError as error:
+            await self.fail(error)
+            return
+        await self.transcript.show(self.conversation.messages)
+        await self.note(self.say("undone"))
+        self.session.count(self.conversation)
+
+    # ---- what keys and commands do
+
+    async def action_stop(self) -> None:
+        """Esc: stop the answer, or leave the editing of a question."""
+        session = self.session
+        if session.busy and self.conversation is not None:
+            if session.take_back():
+                question = self.conversation.undo()
+                if not self.prompt.text.strip():
+                    self.prompt.write(question)
+                await self.transcript.show(self.conversation.messages)
+                self.hint(self.say("taken_back"))
+            else:
+                self.conversation.cancel()
+                self.stopping = True
+            self.show_status()
+        elif self.editing:
+            self.leave_editing()
+            self.prompt.write("")
+        else:
+            self.prompt.focus()
+
+    async def action_interrupt(self) -> None:
+        """Ctrl+C: copy what is selected; else stop the answer; else leave, on the second time."""
+        focused = self.focused
+        selected = focused.selected_text if isinstance(focused, TextArea) else ""
+        if selected := selected or self.get_selected_text() or "":
+            self.app.copy_to_clipboard(selected)
+            self.hint(self.say("copied"))
+        elif self.session.busy and not self.stopping:
+            await self.action_stop()
+        elif time.monotonic() - self._warned < LEAVE_SECONDS:
+            self.action_leave()
+        else:
+            self._warned = time.monotonic()
+            self.hint(self.say("ctrl_c_again"))
+
+    def action_leave(self) -> None:
+        self.app.exit()
+
+    async def action_new_chat(self) -> None:
+        await self.new_chat()
+
+    async def new_chat(self) -> None:
+        """Start another conversation; this one is in the list."""
+        if self.conversation is not None and self.idle():
+            await self.open(None)
+
+    def action_chats(self) -> None:
+        if not self.idle():
+            return
+        current = self.conversation.id if self.conversation else None
+        gone: list[int] = []
+
+        async def chosen(id: int | None) -> None:
+            if self.conversation is None:
+                return
+            if id is not None and id != current:
+                await self.open(id)
+            elif current in gone:
+                await self.open(None)
+
+        self.app.push_screen(Chats(self.say, self.setup.history, current, gone.append), chosen)
+
+    def action_models(self) -> None:
+        self._choose_model(welcome=False)
+
+    def _choose_model(self, *, welcome: bool) -> None:
+        if not self.idle():
+            return
+
+        async def chosen(model: Installed | None) -> None:
+            if model is not None and (self.model is None or model.path != self.model.path or not self.session.info):
+                await self.switch(model)
+
+        current = self.model.name if self.model else None
+        self.app.push_screen(Models(self.say, self.setup.store, current, welcome=welcome), chosen)
+
+    def action_help(self) -> None:
+        self.app.push_screen(Help(self.say, self.setup.keys))
+
+    def action_toggle_thinking(self) -> None:
+        shown = self.transcript.toggle_reasoning()
+        self.hint(self.say("thinking_shown" if shown else "thinking_hidden"))
+
+    def action_copy_answer(self) -> None:
+        if answer := self.last_answer():
+            self.app.copy_to_clipboard(answer)
+            self.hint(self.say("copied_answer"))
+        else:
+            self.hint(self.say("nothing_to_copy"))
+
+    def action_editor(self) -> None:
+        try:
+            with self.app.suspend():
+                text = editor.edit(self.prompt.text)
+        except (OSError, SuspendNotSupported):
+            self.hint(self.say("no_editor", editor=editor.editor()))
+        else:
+            self.prompt.write(text)
+
+    def action_scroll_page(self, direction: int) -> None:
+        if direction < 0:
+            self.transcript.scroll_page_up(animate=False)
+        else:
+            self.transcript.scroll_page_down(animate=False)
+
+    def show_budget(self) -> None:
+        """Put the budget of the window into the transcript, as a table."""
+        if self.conversation is not None and self.idle():
+            self.session.count(self.conversation, asked=True)
+
+    async def show_stats(self) -> None:
+        """Put the timings of the last answer into the transcript."""
+        if self.result is None or self.model is None:
+            await self.note(self.say("no_stats"))
+        else:
+            await self.note(tables.stats(self.say, self.model.name, self.result))
+
+    async def clear(self) -> None:
+        """Empty the screen; the conversation goes on."""
+        if self.idle():
+            await self.transcript.show([])
+
+    async def export(self, path: Path | None) -> None:
+        """Save this conversation as Markdown, or as JSON when the name ends so."""
+        raise NotImplementedError
+
+    # ---- completion of commands
+
+    @on(TextArea.Changed)
+    def _complete(self) -> None:
+        shown = self.query_one(Completions)
+        text = self.prompt.text
+        found = commands.matching(text[1:]) if text.startswith("/") and " " not in text and "\n" not in text else []
+        shown.display = bool(found)
+        if found:
+            lines = [
+                Content.assemble((f"/{one.name} {one.argument}".ljust(18), "bold"), self.say(f"command_{one.name}"))
+                for one in found
+            ]
+            shown.update(Content("\n").join(lines))
+
+    @on(Prompt.Complete)
+    def _take_completion(self) -> None:
+        found = commands.matching(self.prompt.text[1:])
+        if found and " " not in self.prompt.text:
+            self.prompt.write(f"/{found[0].name}" + (" " if found[0].argument else ""))

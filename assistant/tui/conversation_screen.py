@@ -1,0 +1,316 @@
+"""A conversation on a screen: the model behind it, the answer as it grows, the lines that say how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+
+from assistant.chat.conversation import Conversation, Event
+from assistant.engine.engine import Result
+from assistant.tui import tables
+from assistant.tui.pacing import Pace
+from assistant.tui.prompt import Completions, Prompt
+from assistant.tui.session import Answered, Broken, Counted, Loaded, LoadFailed, RoomMade, Session
+from assistant.tui.setup import Setup
+from assistant.tui.status import Header, StatusLine, meter
+from assistant.tui.strings import Strings
+from assistant.tui.transcript import Transcript
+from models.errors import UserError
+from models.store import Installed
+
+STATUS_SECONDS = 0.5
+HINT_SECONDS = 4.0
+
+
+class ConversationScreen(Screen[None]):
+    """Shows one conversation at a time and asks the model. Keys and commands are in ``chat_screen.py``."""
+
+    def __init__(self, setup: Setup, say: Strings) -> None:
+        super().__init__()
+        self.setup = setup
+        self.say = say
+        self.session = Session(self.post_message)
+        self.conversation: Conversation | None = None
+        self.model: Installed | None = None
+        self._system = setup.system
+        self.result: Result | None = None
+        self._used = 0  # tokens of the window, as far as they are known
+        self._tokens = 0  # of the answer that is being written
+        self.editing = False  # the prompt holds the last question
+        self.stopping = False
+        self._hint = ""
+        self._hint_until = 0.0
+
+    # ---- what stands on it
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield Transcript(self.say)
+        yield Completions("", markup=False)
+        yield Prompt(self.say("placeholder"))
+        yield StatusLine()
+
+    async def begin(self) -> None:
+        """Show what the setup asks for, once."""
+        self.transcript = self.query_one(Transcript)
+        self.prompt = self.query_one(Prompt)
+        self.transcript.code_theme = "monokai" if self.app.current_theme.dark else "default"
+        self.prompt.focus()
+        self.set_interval(STATUS_SECONDS, self.show_status)
+        if self.setup.unsaved:
+            await self.note(self.setup.unsaved, "warning")
+        if self.setup.model is not None:
+            await self._use(self.setup.model)
+            await self.open(self.setup.conversation)
+        self.show_status()
+
+    def show_status(self) -> None:
+        title = (self.conversation.title if self.conversation else "") or self.say("new_chat")
+        right = self.model.name if self.model else ""
+        if self.setup.unsaved:
+            right += f" · {self.say('unsaved')}"
+        self.query_one(Header).put(title, Content(right))
+        if time.monotonic() < self._hint_until:
+            self.query_one(StatusLine).put(self._hint, Content(""))
+        else:
+            self.query_one(StatusLine).put(self._state_words(), self._meter())
+
+    def hint(self, text: str) -> None:
+        """Say something in passing, in the status line: a box over the prompt would hide what is being typed."""
+        self._hint, self._hint_until = text, time.monotonic() + HINT_SECONDS
+        self.show_status()
+
+    def _state_words(self) -> str:
+        state, say = self.session.state, self.say
+        if self.session.busy and self.stopping:
+            return say("state_stopping")
+        if state.phase == "loading":
+            words = say("state_loading", percent=state.done)
+            return f"{words} · {say('then_question')}" if self.session.busy else words
+        if state.phase == "prefill":
+            return say("state_prefill", done=say.number(state.done), total=say.number(state.total))
+        words = say(f"state_{state.phase}")
+        speed = self._speed()
+        return f"{words} · {say('speed', speed=say.number(speed, 1))}" if speed else words
+
+    def _speed(self) -> float:
+        """Tokens per second of the answer that is being written, else of the last one."""
+        if self.session.busy:
+            first = self.session.first_token
+            seconds = time.monotonic() - first
+            return (self._tokens - 1) / seconds if first and self._tokens > 1 and seconds > 0.3 else 0.0
+        if self.result and self.result.timings.decode_seconds:
+            return self.result.timings.decode_tokens / self.result.timings.decode_seconds
+        return 0.0
+
+    def _meter(self) -> Content:
+        info = self.session.info
+        if info is None:
+            return Content("")
+        used = self._used + (self._tokens if self.session.busy else 0)
+        share = 100 * used / info.context_length
+        say = self.say
+        words = say("context", used=say.number(used), window=say.number(info.context_length), percent=round(share))
+        return meter(used, info.context_length, words)
+
+    async def note(self, text: str | Content, kind: str = "") -> None:
+        """Say something in the transcript."""
+        await self.transcript.note(text, kind)
+
+    async def fail(self, error: UserError) -> None:
+        """Say in the transcript what went wrong, and the next step."""
+        words = self.say("error_next", message=error.message, hint=error.hint) if error.hint else error.message
+        await self.note(words, "error")
+
+    # ---- model and conversation
+
+    async def _use(self, model: Installed) -> None:
+        self.model = model
+        engine = self.setup.start_engine(model)
+        self.session.use(engine)
+        if self.conversation is not None:
+            self.conversation.use(engine, model.name)
+            self.conversation.options = self.setup.generate_options(model)
+
+    async def use_model(self, name: str) -> None:
+        """Go on with another installed model; one that is not installed is offered in the list."""
+        if not self.idle():
+            return
+        try:
+            model = self.setup.store.resolve(name)
+        except UserError as error:
+            await self.fail(error)
+            return
+        await self.switch(model)
+
+    async def switch(self, model: Installed) -> None:
+        first = self.conversation is None
+        await self._use(model)
+        if first:
+            await self.open(self.setup.conversation)
+        else:
+            await self.note(self.say("model_changed", model=model.name))
+        self.show_status()
+
+    async def open(self, id: int | None) -> None:
+        """Show this conversation, or a new one."""
+        assert self.session.engine is not None
+        assert self.model is not None
+        try:
+            self.conversation = Conversation(
+                self.session.engine,
+                self.setup.history,
+                model=self.model.name,
+                system=self._system,
+                options=self.setup.generate_options(self.model),
+                id=id,
+            )
+        except UserError as error:
+            await self.fail(error)
+            if self.conversation is None:
+                await self.open(None)
+            return
+        self._used = 0
+        self.result = None
+        self.leave_editing()
+        messages = self.conversation.messages
+        self.prompt.remember(*(message.text for message in messages if message.role == "user"))
+        await self.transcript.show(messages)
+        if self.setup.unsaved:
+            await self.note(self.setup.unsaved, "warning")
+        if messages:
+            self.session.count(self.conversation)
+        self.show_status()
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt."""
+        return self.conversation.system if self.conversation else self._system
+
+    async def set_system(self, text: str | None) -> None:
+        """Change the system prompt of this conversation; a new one has it as well."""
+        self._system = text
+        if self.conversation is not None:
+            try:
+                self.conversation.system = text
+            except UserError as error:
+                await self.fail(error)
+
+    def idle(self) -> bool:
+        """Whether no answer is being written; says so if one is."""
+        if self.session.busy:
+            self.hint(self.say("busy"))
+            return False
+        return True
+
+    # ---- asking
+
+    async def start(self, ask: Callable[[], Iterator[Event]], question: str | None) -> bool:
+        """Begin an answer; ``question`` None: to the question that stands there already."""
+        assert self.conversation is not None
+        replaces = question is None or self.editing
+        try:
+            events = ask()  # saves the question
+        except UserError as error:
+            await self.fail(error)
+            return False
+        if replaces:
+            await self.transcript.show(self.conversation.messages)
+        await self.transcript.begin(None if replaces else question)
+        self.stopping = False
+        self._tokens = 0
+        self.result = None
+        self.session.answer(self.conversation, events)
+        self.show_status()
+        self._follow()
+        return True
+
+    @work(group="follow", exclusive=True)
+    async def _follow(self) -> None:
+        """Bring what has come to the screen, at a pace that the engine does not feel."""
+        pace = Pace()
+        session, feed = self.session, self.session.feed
+        while session.busy and session.feed is feed:
+            pace.start()
+            await self._flush()
+            # Before the sleep: less than a whole round is measured; after it, the layout and the painting are in.
+            await asyncio.sleep(pace.interval)
+            pace.pause()
+
+    async def _flush(self) -> None:
+        new = self.session.feed.take()
+        if new.text or new.reasoning:
+            self._tokens = new.tokens
+            await self.transcript.grow(new.reasoning, new.reasoning_tokens, new.text)
+
+    @on(Answered)
+    async def _answered(self, event: Answered) -> None:
+        await self._flush()
+        self.session.busy = False
+        self.stopping = False
+        self.transcript.settle()
+        result, error = event.result, event.error
+        if result is not None:
+            self.result = result
+            self._used = result.prompt_tokens + result.completion_tokens
+            if result.finish_reason == "cancelled":
+                await self.note(self.say("status_interrupted"), "warning")
+            elif result.finish_reason == "length":
+                await self.note(self.say("length"), "warning")
+        if error is not None:
+            await self._failed(error)
+        self._tokens = 0
+        self.show_status()
+
+    async def _failed(self, error: UserError) -> None:
+        from assistant.engine.worker import EngineDied
+
+        if isinstance(error, EngineDied):
+            await self.note(self.say("engine_died"), "error")
+        else:
+            await self.fail(error)
+
+    def leave_editing(self) -> None:
+        """The prompt holds a new question again."""
+        self.editing = False
+        self.prompt.border_title = None
+
+    def last_question(self) -> str | None:
+        messages = self.conversation.messages if self.conversation else []
+        return next((message.text for message in reversed(messages) if message.role == "user"), None)
+
+    def last_answer(self) -> str | None:
+        messages = self.conversation.messages if self.conversation else []
+        return next((message.text for message in reversed(messages) if message.role == "assistant"), None)
+
+    # ---- what the session tells
+
+    @on(Loaded)
+    def _loaded(self) -> None:
+        self.show_status()
+
+    @on(LoadFailed)
+    async def _load_failed(self, event: LoadFailed) -> None:
+        await self.fail(event.error)
+        self.show_status()
+
+    @on(RoomMade)
+    async def _room_made(self, event: RoomMade) -> None:
+        await self.note(self.say("compacted", note=event.compacted.note))
+
+    @on(Counted)
+    async def _counted(self, event: Counted) -> None:
+        self._used = event.budget.used
+        if event.asked:
+            await self.note(tables.budget(self.say, event.budget))
+        self.show_status()
+
+    @on(Broken)
+    def _broken(self, event: Broken) -> None:
+        raise event.error

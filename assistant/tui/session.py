@@ -1,0 +1,223 @@
+"""The engine of a chat and the one thread that talks to it. The screen reads :attr:`Session.state` when it has time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.message import Message as UIMessage
+
+from assistant.chat.compaction import Compacted, Compacting
+from assistant.chat.context import Budget
+from assistant.chat.conversation import Conversation, Event
+from assistant.engine.engine import Delta, Engine, ModelInfo, Progress, Result
+from assistant.tui.pacing import Feed
+from models.errors import Cancelled, UserError
+
+Phase = Literal[
+    "no_model", "unloaded", "loading", "failed", "ready", "waiting", "prefill", "compacting", "thinking", "answering"
+]
+
+GOODBYE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the engine does. ``done`` of ``total``: percent while loading, tokens while it reads the prompt."""
+
+    phase: Phase
+    done: int = 0
+    total: int = 0
+
+
+class Loaded(UIMessage):
+    """The model is in memory."""
+
+    def __init__(self, info: ModelInfo) -> None:
+        super().__init__()
+        self.info = info
+
+
+class LoadFailed(UIMessage):
+    """The model is not in memory, and this is why."""
+
+    def __init__(self, error: UserError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Answered(UIMessage):
+    """An answer ended: with a result, with an error, or with neither when it was taken back before it began."""
+
+    def __init__(self, result: Result | None, error: UserError | None = None) -> None:
+        super().__init__()
+        self.result = result
+        self.error = error
+
+
+class RoomMade(UIMessage):
+    """The oldest messages were compacted."""
+
+    def __init__(self, compacted: Compacted) -> None:
+        super().__init__()
+        self.compacted = compacted
+
+
+class Counted(UIMessage):
+    """How the window is used; ``asked``: the user wants to see it as a table."""
+
+    def __init__(self, budget: Budget, asked: bool) -> None:
+        super().__init__()
+        self.budget = budget
+        self.asked = asked
+
+
+class Broken(UIMessage):
+    """A bug: the screen raises it again, where Textual restores the terminal and shows it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Session:
+    """One engine at a time, driven by a thread of its own.
+
+    Args:
+        tell: takes what happened, from any thread.
+    """
+
+    def __init__(self, tell: Callable[[UIMessage], object]):
+        self._tell = tell
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        # A daemon: when the screen is gone, nobody waits for an engine that hangs; its process ends with ours.
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+        self._taken_back = threading.Event()
+        self.engine: Engine | None = None
+        self.state = State("no_model")
+        self.info: ModelInfo | None = None
+        self.busy = False  # from a question until its Answered was told
+        self.feed = Feed()
+        self.first_token = 0.0  # time.monotonic of the answer that is being written
+
+    # ---- called by the screen
+
+    def use(self, engine: Engine) -> None:
+        """Replace the engine. The old one stops what it does and is closed; the new one loads."""
+        old, self.engine = self.engine, engine
+        self.info = None
+        if old is not None:
+            old.cancel()
+            self._jobs.put(old.close)
+        self.state = State("loading")
+        self._jobs.put(lambda: self._load(engine))
+
+    def answer(self, conversation: Conversation, events: Iterator[Event]) -> None:
+        """Iterate over what ``send``, ``retry`` or ``edit_last`` gave."""
+        self.busy = True
+        self.feed = Feed()
+        self.first_token = 0.0
+        self._taken_back.clear()
+        loading = self.state.phase == "loading"
+        if not loading:
+            self.state = State("waiting")
+        feed = self.feed
+        self._jobs.put(lambda: self._answer(events, feed))
+
+    def take_back(self) -> bool:
+        """Drop a question whose turn has not come because the model is still loading. The load goes on."""
+        if self.busy and self.state.phase == "loading" and not self._taken_back.is_set():
+            self._taken_back.set()
+            return True
+        return False
+
+    def count(self, conversation: Conversation, asked: bool = False) -> None:
+        """Ask how the window is used; the model is loaded for it."""
+        self._jobs.put(lambda: self._count(conversation, asked))
+
+    def close(self) -> None:
+        """Stop everything and end the engine's process."""
+        engine = self.engine
+        if engine is not None:
+            engine.cancel()
+            self._jobs.put(engine.close)
+        self._jobs.put(None)
+        self._thread.join(GOODBYE_SECONDS)
+
+    # ---- in the engine's thread
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except Exception as error:
+                self._tell(Broken(error))
+
+    def _load(self, engine: Engine) -> None:
+        if engine is not self.engine:
+            return
+
+        def progress(share: float) -> None:
+            if engine is self.engine:
+                self.state = State("loading", round(share * 100), 100)
+
+        try:
+            info = engine.load(progress)
+        except Cancelled:
+            if engine is self.engine:
+                self.state = State("unloaded")
+        except UserError as error:
+            if engine is self.engine:
+                self.state = State("failed")
+                self._tell(LoadFailed(error))
+        else:
+            if engine is self.engine:
+                self.info = info
+                self.state = State("ready")
+                self._tell(Loaded(info))
+
+    def _answer(self, events: Iterator[Event], feed: Feed) -> None:
+        result: Result | None = None
+        error: UserError | None = None
+        try:
+            if not self._taken_back.is_set():
+                for event in events:
+                    result = self._take(event, feed) or result
+        except UserError as failed:
+            error = failed
+        if self.state.phase != "failed" or result is not None:
+            self.state = State("ready" if error is None and self.info else "unloaded")
+        self._tell(Answered(result, error))
+
+    def _take(self, event: Event, feed: Feed) -> Result | None:
+        match event:
+            case Delta():
+                if not self.first_token:
+                    self.first_token = time.monotonic()
+                feed.put(event.text, event.reasoning, event.tokens)
+                phase: Phase = "thinking" if event.reasoning else "answering"
+                if self.state.phase != phase:
+                    self.state = State(phase)
+            case Progress():
+                self.state = State("loading" if event.phase == "load" else "prefill", event.done, event.total)
+            case Compacting():
+                self.state = State("compacting")
+            case Compacted():
+                self._tell(RoomMade(event))
+            case Result():
+                return event
+        return None
+
+    def _count(self, conversation: Conversation, asked: bool) -> None:
+        try:
+            self._tell(Counted(conversation.budget(), asked))
+        except Cancelled:
+            pass
+        except UserError as error:
+            self.state = State("failed")
+            self._tell(LoadFailed(error))

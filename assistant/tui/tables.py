@@ -1,0 +1,60 @@
+"""The answers of /stats and /context: small tables in the transcript."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from assistant.chat.context import Budget
+from assistant.engine.engine import Result
+from assistant.tui.strings import Strings
+
+BAR_CELLS = 20
+
+
+def stats(say: Strings, model: str, result: Result) -> Content:
+    """Timings of an answer, phase by phase."""
+    times = result.timings
+
+    def speed(tokens: int, seconds: float) -> str:
+        if not seconds:
+            return say("tokens", tokens=say.number(tokens))
+        rate = say.number(tokens / seconds, 1)
+        return say("tokens_in", tokens=say.number(tokens), seconds=say.number(seconds, 2), speed=rate)
+
+    rows = [(say("stats_model"), model)]
+    if times.load_seconds:
+        rows.append((say("stats_load"), say("seconds", seconds=say.number(times.load_seconds, 2))))
+    rows += [
+        (say("stats_first"), say("seconds", seconds=say.number(times.first_token_seconds, 2))),
+        (say("stats_prefill"), speed(times.prefill_tokens, times.prefill_seconds)),
+        (say("stats_cached"), say("tokens", tokens=say.number(result.prompt_tokens - times.prefill_tokens))),
+        (say("stats_decode"), speed(times.decode_tokens, times.decode_seconds)),
+        (say("stats_reason"), result.finish_reason),
+    ]
+    return _table(say("stats_title"), rows)
+
+
+def budget(say: Strings, budget: Budget) -> Content:
+    """What fills the window, each part with its bar."""
+    parts = [
+        ("budget_system", budget.system),
+        ("budget_history", budget.history),
+        ("budget_reserve", budget.reply),
+        ("budget_free", max(0, budget.free)),
+    ]
+
+    def row(tokens: int) -> str:
+        share = tokens / budget.window if budget.window else 0
+        return f"{say.number(tokens):>8}  {'━' * round(share * BAR_CELLS):<{BAR_CELLS}} {round(100 * share):>3} %"
+
+    rows = [(say(name), row(tokens)) for name, tokens in parts]
+    rows.append((say("budget_window"), f"{say.number(budget.window):>8}"))
+    return _table(say("budget_title"), rows)
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> Content:
+    width = max(len(name) for name, _ in rows)
+    parts: list[tuple[str, str]] = [(title, "bold")]
+    for name, value in rows:
+        parts += [(f"\n  {name:<{width}}  ", "$text-muted"), (value, "$text")]
+    return Content.assemble(*parts)
