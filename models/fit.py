@@ -91,8 +91,8 @@ def _compute_base(model: Header | Entry) -> int:
 
     Measured with llama.cpp's own log on three models (135M, 0.5B, 1.5B) at four windows, llama-cpp-python 0.3.36 on a
     CPU: exactly 4 bytes x micro-batch x (4 embedding + 3 feed-forward lengths), and 2 bytes x micro-batch for each
-    token of the window (the attention mask). An entry of the catalogue has no lengths: the square root of the parameters
-    stands for them, a little above all three.
+    token of the window (the attention mask). An entry of the catalogue has no lengths: the square root of the
+    parameters stands for them, a little above all three.
     """
     if isinstance(model, Entry):
         return int(1_750 * math.sqrt(model.params))

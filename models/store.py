@@ -35,7 +35,7 @@ from models.pull import (
     copy_checked,
     sync_folder,
 )
-from models.sources import Source, digest_of
+from models.sources import Source, choose, digest_of
 
 MANIFEST = "manifest.json"
 # Beside the models' folders, so that a folder can be removed under its lock.
@@ -257,11 +257,7 @@ class Store:
             entry = catalogue.load().get(entry)
         note = on_note or (lambda line: None)
         cancelled = cancelled or threading.Event()
-        if sources is None:
-            from models.sources.hub import HubSource
-            from models.sources.packages import PackagesSource
-
-            sources = [HubSource(), PackagesSource()]
+        sources = choose() if sources is None else sources
         offline = os.environ.get("ASSISTANT_OFFLINE", "") not in ("", "0")
         if offline and any(source.name != "local" for source in sources):
             raise NetworkError(

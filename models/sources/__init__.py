@@ -142,3 +142,15 @@ def digest_of(file: _Readable, size: int, check: Callable[[int], None]) -> str:
 def open_to_fill(partial: Path) -> BinaryIO:
     """The partial file, open for writing anywhere, made if it is not there."""
     return partial.open("r+b" if partial.exists() else "w+b")
+
+
+def choose(name: Literal["hub", "packages"] | None = None, path: Path | None = None) -> list[Source]:
+    """The sources of a pull, in order: only ``path`` if it is given, only the named one, or all of the network."""
+    from models.sources.hub import HubSource
+    from models.sources.local import LocalSource
+    from models.sources.packages import PackagesSource
+
+    if path is not None:
+        return [LocalSource(path)]
+    network: list[Source] = [HubSource(), PackagesSource()]
+    return [source for source in network if name in (None, source.name)]
