@@ -58,6 +58,7 @@ class Conversation:
         self.options = options or GenerateOptions()
         self.id = id
         self._all: list[StoredMessage] = []
+        self._unsaved: list[StoredMessage] = []  # answers that the history could not take
         self._title = ""
         self._system = system
         self._cancelled = threading.Event()
@@ -189,6 +190,9 @@ class Conversation:
     def _refresh(self) -> None:
         """Another window may have gone on with the same conversation."""
         self._cancelled.clear()
+        while self._unsaved:
+            self.history.update_message(self._unsaved[0])
+            del self._unsaved[0]
         if self.id is not None and self.history.last_message(self.id) != max((m.id for m in self._all), default=None):
             self._read(self.id)
 
@@ -276,7 +280,8 @@ class Conversation:
         try:
             autosave.finish()
         except HistoryError:
-            # The caller gets the whole answer first, then hears that it was not saved.
+            # The caller gets the whole answer first, then hears that it was not saved. The next question tries again.
+            self._unsaved.append(answer)
             yield result
             raise
         yield result

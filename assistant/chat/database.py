@@ -14,6 +14,7 @@ from models.errors import UserError
 SCHEMA_VERSION = 2  # as many as there are steps in migrations.py, which is imported only when one is due
 APPLICATION_ID = 0x41535354  # "ASST", in the file's header: tells our database from another program's
 BUSY_SECONDS = 10.0
+ELSEWHERE = "Set ASSISTANT_DATA_DIR to another folder, or ASSISTANT_NO_HISTORY=1 to chat without a history."
 
 
 class HistoryError(UserError):
@@ -100,6 +101,9 @@ class Database:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def _check_whose(self) -> None:
+        # SQLite takes a file of a few bytes for an empty database, and would write over it.
+        if self.path and _first_bytes(self.path) not in (b"", b"SQLite format 3\0"):
+            raise HistoryError(f"{self.path} is not a database.", f"Move it away and start anew. {ELSEWHERE}")
         # The tables first: whoever sees them, sees the header that another process wrote with them.
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         application, version = self._db.execute("PRAGMA application_id").fetchone()[0], self._version()
@@ -139,6 +143,11 @@ def _create_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
 def _back_up(path: Path, backup: Path) -> None:
     partial = backup.with_name(backup.name + ".partial")
     partial.unlink(missing_ok=True)
@@ -162,11 +171,10 @@ def _back_up(path: Path, backup: Path) -> None:
 def explained(path: Path | None) -> Iterator[None]:
     """SQLite's errors as one sentence and a next step."""
     where = path or "the history in memory"
-    elsewhere = "Set ASSISTANT_DATA_DIR to another folder, or ASSISTANT_NO_HISTORY=1 to chat without a history."
     try:
         yield
     except OSError as error:
-        raise HistoryError(f"The history {where} cannot be opened: {error.strerror or error}.", elsewhere) from error
+        raise HistoryError(f"The history {where} cannot be opened: {error.strerror or error}.", ELSEWHERE) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte: the primary code
         if code == sqlite3.SQLITE_FULL:
@@ -174,9 +182,9 @@ def explained(path: Path | None) -> Iterator[None]:
         elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             said = f"Another program keeps the history {where} locked.", "Close it, then try again."
         elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            said = f"The history {where} cannot be written: {error}.", elsewhere
+            said = f"The history {where} cannot be written: {error}.", ELSEWHERE
         elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            said = f"{where} is damaged or not a database: {error}.", f"Move it away and start anew. {elsewhere}"
+            said = f"{where} is damaged: {error}.", f"Move it away and start anew. {ELSEWHERE}"
         else:
-            said = f"The history {where} failed: {error}.", elsewhere
+            said = f"The history {where} failed: {error}.", ELSEWHERE
         raise HistoryError(*said) from error
