@@ -107,7 +107,7 @@ def _start_backend() -> ctypes.CDLL:
 
 
 def devices() -> list[Device]:
-    """CPU and accelerators, as they really are. (``llama_supports_gpu_offload`` is true for builds that only have RPC.)"""
+    """CPU and accelerators, as they really are: ``llama_supports_gpu_offload`` is true for builds with RPC alone."""
     ggml = _start_backend()
     ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
     ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
@@ -115,7 +115,8 @@ def devices() -> list[Device]:
         function.restype, function.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
     ggml.ggml_backend_dev_type.restype, ggml.ggml_backend_dev_type.argtypes = ctypes.c_int, [ctypes.c_void_p]
     size_p = ctypes.POINTER(ctypes.c_size_t)
-    ggml.ggml_backend_dev_memory.restype, ggml.ggml_backend_dev_memory.argtypes = None, [ctypes.c_void_p, size_p, size_p]
+    ggml.ggml_backend_dev_memory.restype = None
+    ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size_p, size_p]
     found = []
     for index in range(ggml.ggml_backend_dev_count()):
         device = ggml.ggml_backend_dev_get(index)
@@ -196,13 +197,21 @@ class Model(_Handle):
             a damaged file can end the process.
         gpu_layers: to offload; -1 is all.
         on_progress: called with 0.0 … 1.0 while loading; returning False cancels.
+        amx: allow the kernels that need AMX, if the build has them; None: when they were found sound (models/amx.py).
 
     Raises:
         ModelError: llama.cpp refuses the file; the message says why.
         Cancelled: ``on_progress`` returned False.
     """
 
-    def __init__(self, path: Path, *, gpu_layers: int = -1, on_progress: Callable[[float], bool] | None = None):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gpu_layers: int = -1,
+        on_progress: Callable[[float], bool] | None = None,
+        amx: bool | None = None,
+    ):
         super().__init__()
         _start_backend()
         self.path = path
@@ -222,9 +231,10 @@ class Model(_Handle):
 
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
-        # GCC before 13 drops the stores that fill the tile configuration, and the first AMX product is then an illegal
-        # instruction that ends the process. The kernels without tiles are slower but right.
-        params.use_extra_bufts = "AMX_INT8 = 1" not in system_info() or bool(os.environ.get("ASSISTANT_AMX"))
+        params.use_extra_bufts = self._may_repack(path) if amx is None else amx
+        if all(device.type == "cpu" for device in devices()):
+            # Weights are repacked for the CPU's kernels: a mapped file would stay in memory beside the copy.
+            params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         params.progress_callback = progress
         said = len(_log)
         pointer = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
@@ -238,6 +248,14 @@ class Model(_Handle):
         self.offloaded = self._offloaded(list(_log)[said:])
         self._vocab = llama_cpp.llama_model_get_vocab(pointer)
         self._piece = ctypes.create_string_buffer(256)
+
+    @staticmethod
+    def _may_repack(path: Path) -> bool:
+        if "AMX_INT8 = 1" not in system_info():
+            return True
+        from models import amx
+
+        return amx.is_sound(Path(libggml._name), path)
 
     @staticmethod
     def _refused(path: Path, reason: str) -> ModelError:
@@ -402,7 +420,7 @@ class Context(_Handle):
         pointer = llama_cpp.llama_init_from_model(model.pointer, params)
         if not pointer:
             raise ModelError(
-                f"There is not enough memory for a context of {n_ctx:,} tokens ({_last_errors(said) or 'no reason given'}).",
+                f"There is not enough memory for a context of {n_ctx:,} tokens ({_last_errors(said) or 'no reason'}).",
                 "Ask for less with `-o context_length N`, or choose a smaller model.",
             )
         self._own(pointer)
@@ -415,14 +433,14 @@ class Context(_Handle):
         llama_cpp.llama_free(pointer)
 
     def decode(self, tokens: Sequence[int]) -> None:
-        """Compute up to ``n_batch`` tokens after those in the KV cache; logits of the last one are then ready to sample.
+        """Compute up to ``n_batch`` tokens after those in the KV cache; the logits of the last one can then be sampled.
 
         Raises:
             Aborted: :meth:`abort` was called before or meanwhile.
             DecodeError: anything else.
         """
         count = len(tokens)
-        self._tokens[:count] = tokens
+        self._tokens[:count] = list(tokens)
         status = llama_cpp.llama_decode(self.pointer, llama_cpp.llama_batch_get_one(self._tokens, count))
         if status == 2:
             raise Aborted
@@ -444,7 +462,7 @@ class Context(_Handle):
         return int(llama_cpp.llama_memory_seq_pos_max(self._memory, 0)) + 1
 
     def truncate(self, length: int) -> bool:
-        """Forget all tokens from ``length`` on. False, with nothing changed, where the model's memory cannot (recurrent)."""
+        """Forget all tokens from ``length`` on. False, with nothing changed, where the memory is recurrent."""
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, length, -1))
 
     def clear(self) -> None:
@@ -454,7 +472,7 @@ class Context(_Handle):
     def save_state(self) -> ctypes.Array[ctypes.c_uint8]:
         """The KV cache's content, to be given to :meth:`restore_state` of another context of the same model."""
         size = llama_cpp.llama_state_seq_get_size(self.pointer, 0)
-        state = (ctypes.c_uint8 * size)()
+        state: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * size)()
         if llama_cpp.llama_state_seq_get_data(self.pointer, state, size, 0) != size:
             raise DecodeError("llama.cpp could not copy the KV cache.")
         return state

@@ -37,3 +37,9 @@ def log_dir() -> Path:
     """What llama.cpp and the engine's process say; never shown on the screen by itself."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
     return Path(moved).expanduser() / "logs" if moved else Path(_DIRS.user_log_dir)
+
+
+def cache_dir() -> Path:
+    """What can be measured again: nothing is lost with it."""
+    moved = os.environ.get("ASSISTANT_DATA_DIR")
+    return Path(moved).expanduser() / "cache" if moved else Path(_DIRS.user_cache_dir)

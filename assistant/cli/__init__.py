@@ -87,11 +87,13 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         from models.errors import UserError
 
-        if os.environ.get("ASSISTANT_DEBUG") or not isinstance(error, UserError | OSError):
+        if os.environ.get("ASSISTANT_DEBUG"):
             raise
         if isinstance(error, UserError):
             _die(error.message, error.hint, error.exit_code)
-        _die(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", None, 1)
+        if isinstance(error, OSError):
+            _die(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", None, 1)
+        raise
 
 
 def _die(message: str, hint: str | None, code: int) -> None:

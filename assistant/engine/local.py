@@ -1,0 +1,229 @@
+"""The engine in this process: chat format, KV cache, sampler and decode loop put together."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.engine.chat_format import ChatFormat
+from assistant.engine.engine import (
+    Delta,
+    Event,
+    GenerateOptions,
+    LoadOptions,
+    Message,
+    ModelInfo,
+    Progress,
+    Result,
+    Timings,
+)
+from assistant.engine.generation import Generation
+from assistant.engine.kv_cache import KVCache
+from assistant.engine.output import Output
+from models import fit, gguf_header, hardware
+from models.errors import Cancelled, DoesNotFit, ModelError
+from models.llama import Model
+
+_FIRST_ANSWER = 256  # tokens of room behind the prompt before the KV cache has to grow
+
+
+@dataclass
+class _Loaded:
+    """All that exists only while a model is in memory."""
+
+    model: Model
+    cache: KVCache
+    format: ChatFormat
+    info: ModelInfo
+    # The last prompt and answer, as text and as the very tokens that were generated. The same text cut anew could give
+    # other tokens, and the KV cache of the whole answer would be lost.
+    transcript: tuple[str, list[int]] = ("", [])
+    shown: frozenset[int] = frozenset()  # control tokens whose text is part of the output
+
+    def close(self) -> None:
+        self.cache.close()
+        self.model.close()
+
+
+def _control_tokens(model: Model, text: str) -> frozenset[int]:
+    tokens = set(model.tokenize(text, add_special=False, parse_special=True))
+    return frozenset(token for token in tokens if model.is_control(token))
+
+
+class LocalEngine:
+    """An :class:`~assistant.engine.engine.Engine` that runs where it is called."""
+
+    def __init__(self, path: Path, options: LoadOptions | None = None):
+        self.path = path
+        self.options = options or LoadOptions()
+        self._loaded: _Loaded | None = None
+        self._cancelled = False
+        self._load_seconds = 0.0
+
+    # Loading
+
+    def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+        self._cancelled = False
+        return self._load(on_progress).info
+
+    def _load(self, on_progress: Callable[[float], None] | None = None) -> _Loaded:
+        if self._loaded:
+            return self._loaded
+        started = time.perf_counter()
+        header = gguf_header.read_header(self.path)  # a damaged file must not reach llama.cpp
+
+        def progress(done: float) -> bool:
+            if on_progress:
+                on_progress(done)
+            return not self._cancelled
+
+        model = Model(self.path, gpu_layers=self.options.gpu_layers, on_progress=progress)
+        try:
+            if not model.can_generate:
+                raise ModelError(
+                    f"{self.path.name} is an encoder and cannot write answers.",
+                    "Choose a chat model (`assistant models`).",
+                )
+            threads = self.options.threads or hardware.default_threads()
+            window = min(self.options.context_length or model.trained_context_length, model.trained_context_length)
+            if self.options.context_length is None:
+                window = min(window, fit.largest_window(header, hardware.memory().available))
+            chat_format = self._chat_format(model)
+            info = ModelInfo(
+                path=str(self.path),
+                description=model.description,
+                architecture=model.metadata("general.architecture") or "",
+                parameters=model.parameters,
+                size=model.size,
+                context_length=window,
+                trained_context_length=model.trained_context_length,
+                reasoning=chat_format.reasoning_markers is not None,
+                offloaded=model.offloaded,
+                threads=threads,
+            )
+        except BaseException:
+            model.close()
+            raise
+        self._loaded = _Loaded(
+            model,
+            KVCache(model, limit=window, threads=threads),
+            chat_format,
+            info,
+            shown=_control_tokens(model, "".join(chat_format.reasoning_markers or ())),
+        )
+        self._load_seconds = time.perf_counter() - started
+        return self._loaded
+
+    @staticmethod
+    def _chat_format(model: Model) -> ChatFormat:
+        def text(token: int) -> str:
+            return model.piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+        def control_texts(content: str) -> set[str]:
+            return {text(token) for token in _control_tokens(model, content)}
+
+        return ChatFormat(model.chat_template, control_texts=control_texts, bos=text(model.bos), eos=text(model.eos))
+
+    # Prompts
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        loaded = self._load()
+        return len(self._tokenize(loaded, loaded.format.render(messages)))
+
+    def _tokenize(self, loaded: _Loaded, prompt: str) -> list[int]:
+        model = loaded.model
+        text, tokens = loaded.transcript
+        if text and prompt.startswith(text):
+            rest = model.tokenize(prompt[len(text) :], add_special=False, parse_special=True)
+            if not rest or model.is_control(rest[0]):  # a clean cut: nothing merges across a control token
+                return tokens + rest
+        # Whoever wrote the BOS into the template does not want a second one.
+        has_bos = bool(loaded.format.bos) and prompt.startswith(loaded.format.bos)
+        tokens = model.tokenize(prompt, add_special=not has_bos, parse_special=True)
+        if not has_bos and len(tokens) > 1 and tokens[-1] == model.eos and not prompt.endswith(loaded.format.eos):
+            tokens.pop()  # some vocabularies close every text: an open prompt must stay open
+        return tokens
+
+    # Answering
+
+    def generate(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Event]:
+        self._cancelled = False  # here, not at the first event: a cancel in between counts
+        if self._loaded:
+            self._loaded.cache.rearm()
+        return self._generate(messages, options)
+
+    def _generate(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Event]:
+        started = time.perf_counter()
+        was_loaded = self._loaded is not None
+        try:
+            if not was_loaded:
+                yield Progress("load", 0, 100)
+            loaded = self._load()
+        except Cancelled:
+            yield Result("", "", "cancelled", 0, 0)
+            return
+        if self._cancelled:
+            loaded.cache.stop()
+        prompt = loaded.format.render(messages)
+        tokens = self._tokenize(loaded, prompt)
+        limit = loaded.cache.limit
+        if len(tokens) >= limit:
+            raise DoesNotFit(
+                f"The prompt has {len(tokens):,} tokens, but the window holds {limit:,}, the answer included.",
+                "Shorten it, or choose a model with a longer window.",
+            )
+        room = limit - len(tokens)
+        most = min(options.max_tokens, room) if options.max_tokens is not None else room
+        loaded.cache.reserve(min(len(tokens) + min(most, _FIRST_ANSWER), limit))
+
+        output = Output(
+            (*options.stop, *loaded.format.stop),
+            loaded.format.reasoning_markers,
+            reasoning=loaded.format.opens_reasoning(prompt),
+        )
+        run = Generation(loaded.model, loaded.cache, tokens, options, most=most, shown=loaded.shown)
+        with contextlib.closing(run):
+            prefill_started = time.perf_counter()
+            for done, total in run.prefill():
+                yield Progress("prefill", done, total)
+            decode_started = time.perf_counter()
+            first_token_seconds = 0.0
+            for raw in run.decode():
+                first_token_seconds = first_token_seconds or time.perf_counter() - started
+                for piece in output.feed(raw):
+                    yield Delta(piece.text, piece.reasoning, len(run.generated))
+                if output.stopped:
+                    break
+            ended = time.perf_counter()
+        for piece in output.finish():
+            yield Delta(piece.text, piece.reasoning, len(run.generated))
+        if not output.stopped:
+            loaded.transcript = (prompt + output.raw, tokens + run.generated)
+        yield Result(
+            text=output.text,
+            reasoning=output.reasoning,
+            finish_reason="stop" if output.stopped else run.finish_reason,
+            prompt_tokens=len(tokens),
+            completion_tokens=len(run.generated),
+            timings=Timings(
+                load_seconds=0.0 if was_loaded else self._load_seconds,
+                first_token_seconds=first_token_seconds,
+                prefill_tokens=run.prefilled,
+                prefill_seconds=decode_started - prefill_started,
+                decode_tokens=run.decoded,
+                decode_seconds=ended - decode_started,
+            ),
+        )
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._loaded:
+            self._loaded.cache.stop()
+
+    def close(self) -> None:
+        if self._loaded:
+            self._loaded.close()
+        self._loaded = None
