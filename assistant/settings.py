@@ -84,7 +84,9 @@ class Settings(BaseModel):
     history: bool = Field(True, description="Keep chats on this machine.")
     theme: _Text | None = Field(None, description="The colours of the chat, by the name of a Textual theme.")
     language: Literal["auto", "en", "ru"] = Field("auto", description="Of the interface; auto follows the system.")
-    keys: dict[_Text, _Text] = Field(default_factory=dict, description="Keys of the chat: binding id = key.")
+    keys: dict[_Text, _Text] = Field(
+        default_factory=dict, description="Keys of the chat, each by the id of its binding."
+    )
 
     @field_validator("keys", mode="before")
     @classmethod
