@@ -1,8 +1,8 @@
 """Are llama.cpp's AMX kernels sound in this build? They are asked once, in a process that may die of it.
 
-GCC before 13 takes ``_tile_loadconfig`` to read 8 of the 64 bytes that it reads, drops the stores to the others, and the
-first matrix product ends the process with an illegal instruction. ``packaging/install.sh`` builds around it; a wheel
-from elsewhere may not. Without these kernels all is slower (prefill by a third on a Sapphire Rapids), but right.
+GCC 12 takes ``_tile_loadconfig`` to read 8 of the 64 bytes that it reads, drops the stores to the others, and the first
+matrix product ends the process with an illegal instruction. ``packaging/install.sh`` builds around it; a wheel from
+elsewhere may not. Without these kernels all is slower (prefill by a third on a Sapphire Rapids), but right.
 """
 
 from __future__ import annotations

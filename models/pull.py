@@ -41,6 +41,11 @@ OnProgress = Callable[[PullProgress], None]
 OnNote = Callable[[str], None]
 
 
+def partial_of(folder: Path, entry: Entry) -> Path:
+    """Where the file grows; named by its digest, so that no other version of it is mistaken for its beginning."""
+    return folder / f"{entry.file}.{entry.sha256[:8]}.partial"
+
+
 class _Meter:
     """Passes on at most ten reports a second, from any thread, and every change of phase."""
 
@@ -69,16 +74,20 @@ def complete(
     on_progress: OnProgress | None,
     on_note: OnNote,
     cancelled: threading.Event,
+    replaces: str | None = None,
 ) -> str | None:
     """Make ``folder / entry.file`` whole and right; the caller holds the lock of the folder.
 
     A file that is there already is checked, and repaired if it is wrong. Returns the origin for the manifest; None when
     nothing had to be fetched.
 
+    Args:
+        replaces: the sha256 that the file there had when it was installed, if it was.
+
     Raises:
         NetworkError, IntegrityError, Cancelled, UserError (no space).
     """
-    final, partial = folder / entry.file, folder / f"{entry.file}.partial"
+    final, partial = folder / entry.file, partial_of(folder, entry)
     meter = _Meter(entry, on_progress)
     job = Fetch(entry, partial, folder / SCRATCH, [], meter, on_note, cancelled)
 
@@ -90,13 +99,16 @@ def complete(
     if final.exists():
         if final.stat().st_size == entry.size and _digest(final, verifying) == entry.sha256:
             return None
-        on_note(f"{entry.file} is damaged; fetching what is wrong in it")
-        if final.is_symlink():
-            final.unlink()  # an imported link: the file it points to is not ours to repair
+        if replaces != entry.sha256:
+            on_note(f"{entry.file} is another version; fetching this one")  # the old one stays until then
         else:
-            final.replace(partial)
+            on_note(f"{entry.file} is damaged; fetching what is wrong in it")
+            if final.is_symlink() or (final.stat().st_size >= entry.size and not parts_of(entry)):
+                final.unlink()  # not ours to repair; or no digest tells which part is bad
+            else:
+                final.replace(partial)
     if partial.exists() and partial.stat().st_size > entry.size:
-        partial.unlink()  # not what we pull: nothing in it can be trusted
+        partial.unlink()
     for last_try in (False, True):
         missing = missing_ranges(entry, partial, verifying)
         if missing:
@@ -163,7 +175,8 @@ def _from_first(sources: Sequence[Source], job: Fetch, meter: _Meter) -> str:
 
 
 def _check_space(folder: Path, entry: Entry, missing: Sequence[Range]) -> None:
-    there = (folder / f"{entry.file}.partial").stat().st_size if (folder / f"{entry.file}.partial").exists() else 0
+    partial = partial_of(folder, entry)
+    there = partial.stat().st_size if partial.exists() else 0
     need = entry.size - there + MARGIN
     if entry.packages:  # wheels on their way, and pip's own copy while it saves one
         need += 4 * min(max(part.size for part in entry.packages.parts), sum(stop - start for start, stop in missing))

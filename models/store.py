@@ -27,6 +27,7 @@ from models.gguf_header import Header, read_header, split_parts
 from models.paths import models_dir
 from models.pull import (
     MARGIN,
+    SCRATCH,
     OnNote,
     OnProgress,
     PullProgress,
@@ -265,8 +266,9 @@ class Store:
                 f"Unset it, or bring the file: assistant models pull {entry.id} --from PATH",
             )
         with self._locked(entry.id, note, cancelled) as folder:
-            origin = complete(folder, entry, sources, on_progress, note, cancelled)
             before = self._read(folder)
+            had = before.manifest.files[0].sha256 if before and before.manifest else None
+            origin = complete(folder, entry, sources, on_progress, note, cancelled, replaces=had)
             if origin is None and before and before.entry == entry:
                 return before
             read_header(folder / entry.file)
@@ -437,6 +439,10 @@ class Store:
         try:
             yield folder
         finally:
+            # Leave no empty folders behind a pull that brought nothing.
+            for empty in (folder / SCRATCH / "tmp", folder / SCRATCH, folder):
+                with contextlib.suppress(OSError):
+                    empty.rmdir()
             lock.release()
 
 

@@ -62,6 +62,7 @@ def _setup(
     from assistant.chat.history import History, HistoryError
     from assistant.engine.engine import Engine, GenerateOptions
     from assistant.engine.worker import WorkerEngine
+    from assistant.tui.keys import ids, unknown_ids
     from assistant.tui.setup import Setup
     from assistant.tui.strings import Strings, interface_language
     from models.store import Installed, Store
@@ -70,6 +71,11 @@ def _setup(
     flags = all_settings.parse_options(options)
     load = all_settings.load_options(flags, settings)
     say = Strings(interface_language(settings.language))
+    if unknown := unknown_ids(settings.keys):
+        raise UsageError(
+            f"The settings give a key to {', '.join(unknown)}, which the chat does not have.",
+            f"These can have one: {', '.join(ids())}. Correct it with `assistant config edit`.",
+        )
     store = Store()
     name = model or settings.model
     chosen = store.resolve(name) if name else store.default()

@@ -20,7 +20,7 @@ from models.errors import UserError
     "-m",
     "--model",
     metavar="MODEL",
-    help="Load this model and say what was offloaded; default: the one that chats use.",
+    help="The model to load; without it, the one that chats use.",
 )
 @click.option("--no-load", is_flag=True, help="Do not load a model.")
 @click.option("--verify", is_flag=True, help="Also read every installed model and compare its digest.")
@@ -141,10 +141,9 @@ def _load(name: str | None) -> Iterator[Finding]:
     except UserError as error:
         yield "loading", name or "the model", f"{error.message} {error.hint or ''}".strip(), False
         return
-    layers = (
-        "all on the CPU" if not info.offloaded[0] else f"{info.offloaded[0]} of {info.offloaded[1]} layers on the GPU"
-    )
-    yield "loading", installed.name, f"{info.description}, {layers}", True
+    on_gpu, layers = info.offloaded
+    where = f"{on_gpu} of {layers} layers on the GPU" if on_gpu else "all on the CPU"
+    yield "loading", installed.name, f"{info.description}, {where}", True
 
 
 def _gib(size: int) -> str:

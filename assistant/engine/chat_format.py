@@ -33,6 +33,9 @@ _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+# What a wrong template raises besides TemplateError.
+_TEMPLATE_BUGS = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError)
+
 # For base models, which know no turns: they go on with a written dialogue.
 _DIALOGUE = (
     "{{ bos_token }}{% for message in messages %}{% if message.role == 'system' %}{{ message.content }}\n\n"
@@ -68,17 +71,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" and (abs(left) > 1e6 or abs(right) > 64):
             raise SecurityError("a power is too large")
-        size = (len(left) if hasattr(left, "__len__") else 1, len(right) if hasattr(right, "__len__") else 1)
-        if (
-            operator == "*"
-            and any(size)
-            and (isinstance(left, str | list | tuple) != isinstance(right, str | list | tuple))
-        ):
-            count = right if isinstance(right, int) else left
-            if isinstance(count, int) and max(size) * count > MAX_LENGTH:
-                raise SecurityError("a value is too long")
-        if operator == "+" and sum(size) > MAX_LENGTH:
+        sizes = [len(value) for value in (left, right) if isinstance(value, str | list | tuple)]
+        if operator == "+" and sum(sizes) > MAX_LENGTH:
             raise SecurityError("a value is too long")
+        if operator == "*" and len(sizes) == 1:
+            times = right if isinstance(right, int) else left
+            if sizes[0] * times > MAX_LENGTH:
+                raise SecurityError("a value is too long")
         if operator == "%" and isinstance(left, str):
             raise SecurityError("printf formats are not allowed")
         return super().call_binop(context, operator, left, right)
@@ -94,7 +93,7 @@ def _tojson(value: object, indent: int | None = None, **_options: object) -> str
 
 
 def _bounded(render: Callable[[], str]) -> str:
-    """Run ``render``, but stop it after MAX_STEPS lines of template code: steps, unlike seconds, are the same everywhere."""
+    """Run ``render``, but stop it after MAX_STEPS lines of template code: unlike seconds, the same on every machine."""
     steps = 0
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
@@ -173,7 +172,7 @@ class ChatFormat:
             merged = {"role": given[1]["role"], "content": f"{given[0]['content']}\n\n{given[1]['content']}"}
             try:
                 return self._render([merged, *given[2:]])
-            except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError):
+            except TemplateError:
                 raise self._broken(error) from error
 
     def _render(self, messages: list[dict[str, str]]) -> str:
@@ -186,15 +185,7 @@ class ChatFormat:
             text = _bounded(render)
         except TemplateError:
             raise
-        except (
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            RecursionError,
-            MemoryError,
-        ) as error:
+        except _TEMPLATE_BUGS as error:
             raise self._broken(error) from error
         if len(text) > MAX_LENGTH:
             raise self._broken(SecurityError("it makes too long a prompt"))

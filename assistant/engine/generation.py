@@ -53,8 +53,9 @@ class Generation:
     def prefill(self) -> Iterator[tuple[int, int]]:
         """Compute what the KV cache lacks of the prompt; yields (done, total) tokens."""
         try:
-            for self.prefilled, total in self._cache.prefill(self._prompt):
-                yield self.prefilled, total
+            for done, total in self._cache.prefill(self._prompt):
+                self.prefilled = done
+                yield done, total
         except Aborted:
             self.finish_reason = "cancelled"
 

@@ -1,4 +1,4 @@
-"""From token bytes to what the reader sees: whole characters, stop strings held back, reasoning apart from the answer."""
+"""From token bytes to what the reader sees: whole characters, no stop strings, reasoning apart from the answer."""
 
 from __future__ import annotations
 

@@ -116,12 +116,13 @@ class WorkerEngine:
         child.stdout.close()  # type: ignore[union-attr]
 
     def _call(self, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
-        """Send a request, yield its answers; the last one has the key ``done``. Closed early, it stops the child's work."""
+        """Send a request, yield its answers up to the one with the key ``done``. Closed early, the child stops."""
         with self._one_call:
             if self.pid is None:
                 self._start()
             child = self._child
-            assert child is not None and child.stdout is not None
+            assert child is not None
+            assert child.stdout is not None
             self._calls += 1
             call = self._calls
             finished = False
@@ -172,7 +173,8 @@ class WorkerEngine:
             self._write(request)
 
     def _write(self, request: dict[str, Any]) -> None:
-        assert self._child is not None and self._child.stdin is not None
+        assert self._child is not None
+        assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(request, ensure_ascii=True) + "\n")
         self._child.stdin.flush()
 

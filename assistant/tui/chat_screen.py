@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import TextArea
 
-from assistant.tui import commands, editor, tables
+from assistant.tui import commands, editor, exporting, tables
 from assistant.tui.conversation_screen import ConversationScreen
 from assistant.tui.dialogs import Chats, Help
 from assistant.tui.keys import CHAT_KEYS, bindings
@@ -49,8 +49,7 @@ class ChatScreen(ConversationScreen):
         if not text:
             return
         if (parsed := commands.parse(text)) is not None:
-            self.prompt.remember(text)
-            self.prompt.write("")
+            self.prompt.sent(event.text)
             await self._command(*parsed)
             return
         if not self.idle():
@@ -61,8 +60,7 @@ class ChatScreen(ConversationScreen):
         conversation, question = self.conversation, text[1:] if text.startswith("//") else text
         editing = self.editing
         if await self.start(lambda: (conversation.edit_last if editing else conversation.send)(question), question):
-            self.prompt.remember(text)
-            self.prompt.write("")
+            self.prompt.sent(event.text)
             self.leave_editing()
 
     async def _command(self, name: str, argument: str) -> None:
@@ -235,10 +233,23 @@ class ChatScreen(ConversationScreen):
         """Empty the screen; the conversation goes on."""
         if self.idle():
             await self.transcript.show([])
+            await self.note(self.say("cleared"))
 
     async def export(self, path: Path | None) -> None:
-        """Save this conversation as Markdown, or as JSON when the name ends so."""
-        raise NotImplementedError
+        """Save this conversation as Markdown, or as JSON when the name ends so; never over another file."""
+        if self.conversation is None or self.conversation.id is None:
+            await self.note(self.say("nothing_to_export"), "warning")
+            return
+        try:
+            stored = self.setup.history.load(self.conversation.id)
+            saved = exporting.save(stored, path)
+        except UserError as error:
+            await self.fail(error)
+        except OSError as error:
+            reason = f"{error.strerror or error}: {error.filename or path}"
+            await self.note(self.say("export_failed", reason=reason), "error")
+        else:
+            await self.note(self.say("exported", path=saved))
 
     # ---- completion of commands
 

@@ -53,7 +53,7 @@ class ConversationScreen(Screen[None]):
         yield Header()
         yield Transcript(self.say)
         yield Completions("", markup=False)
-        yield Prompt(self.say("placeholder"))
+        yield Prompt(self.say("placeholder"), self.setup.keys)
         yield StatusLine()
 
     async def begin(self) -> None:
@@ -113,7 +113,10 @@ class ConversationScreen(Screen[None]):
         info = self.session.info
         if info is None:
             return Content("")
-        used = self._used + (self._tokens if self.session.busy else 0)
+        used = self._used
+        if self.session.busy:  # an estimate; the result will know
+            read = self.session.read
+            used = (read if read >= used else used + read) + self._tokens
         share = 100 * used / info.context_length
         say = self.say
         words = say("context", used=say.number(used), window=say.number(info.context_length), percent=round(share))

@@ -31,7 +31,7 @@ DIALOG_CSS = """
 Dialog { align: center middle; background: $background 60%; }
 Dialog > .window { width: 76; max-width: 100%; height: auto; max-height: 90%; border: round $border;
     background: $surface; padding: 0 1; border-title-color: $text; border-subtitle-color: $text-muted; }
-Dialog OptionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
+Dialog OptionList { height: auto; max-height: 16; padding: 0; background: transparent; }
 Dialog Input { margin-bottom: 1; }
 Dialog .line { color: $text-muted; }
 """
@@ -114,7 +114,7 @@ class Chats(Dialog[int | None]):
             window.border_title = self.strings("chats_title")
             window.border_subtitle = self.strings("chats_hint")
             yield Input(placeholder=self.strings("chats_search"), compact=True)
-            yield OptionList(markup=False)
+            yield OptionList(markup=False, compact=True)
             yield Static("", classes="line", markup=False)
 
     def on_mount(self) -> None:

@@ -34,17 +34,27 @@ def bindings(keys: dict[str, tuple[str, str, str]]) -> list[BindingType]:
     ]
 
 
+def keys_of(id: str, keymap: dict[str, str]) -> list[str]:
+    """The keys of an id, as Textual names them."""
+    default = {**CHAT_KEYS, **PROMPT_KEYS}[id][0]
+    return [key.strip() for key in keymap.get(id, default).split(",")]
+
+
 def key_names(id: str, keymap: dict[str, str]) -> str:
     """How the keys of an id are written in help: ``Ctrl+N``."""
-    default = {**CHAT_KEYS, **PROMPT_KEYS}[id][0]
-    return ", ".join(_name(key) for key in keymap.get(id, default).split(","))
+    return ", ".join(_name(key) for key in keys_of(id, keymap))
 
 
 def _name(key: str) -> str:
     names = {"escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn"}
-    return "+".join(names.get(part, part.capitalize()) for part in key.strip().split("+"))
+    return "+".join(names.get(part, part.capitalize()) for part in key.split("+"))
+
+
+def ids() -> list[str]:
+    """All ids."""
+    return [*PROMPT_KEYS, *CHAT_KEYS]
 
 
 def unknown_ids(keymap: dict[str, str]) -> list[str]:
     """Ids in the settings that no binding has."""
-    return sorted(set(keymap) - set(CHAT_KEYS) - set(PROMPT_KEYS))
+    return sorted(set(keymap) - set(ids()))

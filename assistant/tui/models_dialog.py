@@ -22,9 +22,8 @@ from models.pull import PullProgress
 from models.store import Installed, Store
 
 if TYPE_CHECKING:
-    from models.fit import Recommendation
-
     from models import hardware
+    from models.fit import Recommendation
 
 OFFERED = 3
 """Recommendations on the first screen; the picker shows the whole catalogue."""
@@ -53,7 +52,7 @@ class Models(Dialog[Installed | None]):
             window.border_title = say("welcome_title" if self._welcome else "models_title")
             window.border_subtitle = say("models_hint")
             yield Static("", classes="intro", markup=False)
-            yield OptionList(markup=False)
+            yield OptionList(markup=False, compact=True)
             yield Static("", classes="line", markup=False)
 
     def on_mount(self) -> None:
@@ -69,7 +68,7 @@ class Models(Dialog[Installed | None]):
         found = fit.recommend(machine, language=say.language if self._welcome else None)
         offered = [one for one in found if one.entry.id not in self._installed]
         if self._welcome:
-            offered = [one for one in offered if one.fits][:OFFERED]
+            offered = [] if offline() else [one for one in offered if one.fits][:OFFERED]
         self._entries = {one.entry.id: one.entry for one in offered}
         if offered and not self._welcome:
             options.add_option(Option(Content.styled(say("models_available"), "bold $text-accent"), disabled=True))
@@ -95,20 +94,20 @@ class Models(Dialog[Installed | None]):
 
     def _installed_row(self, model: Installed) -> Content:
         title = model.entry.title if model.entry else model.name
+        mark = "● " if model.name == self._current else "  "
         details = f"  {model.name} · {self.strings.size(model.size)}"
-        return Content.assemble(
-            ("● " if model.name == self._current else "  "), (title, "bold"), (details, "$text-muted")
-        )
+        return Content.assemble(mark, (title, "bold"), (details, "$text-muted"))
 
     def _offered_row(self, one: Recommendation) -> Content:
         say, entry = self.strings, one.entry
         facts = [say.size(entry.size), entry.licence, say("models_need", memory=say.size(one.need.total))]
         if entry.thinking:
             facts.append(say("models_thinking"))
-        row = Content.assemble("  ", (entry.title, "bold"), ("  " + " · ".join(facts), "$text-muted"))
+        row = Content.assemble("  ", (entry.title, "bold"), "\n    ", (" · ".join(facts), "$text-muted"))
         if not one.fits:
-            return Content.assemble(row, " · ", (say("models_tight"), "$text-error"))
-        return Content.assemble(row, "\n    ", one.reason) if self._welcome else row
+            return Content.assemble(row, "\n    ", (say("models_tight"), "$text-error"))
+        # The reason is a sentence of the catalogue's language, English; the facts above are in the user's.
+        return Content.assemble(row, "\n    ", one.reason) if self._welcome and say.language == "en" else row
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from textual import events
-from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Static, TextArea
 
-from assistant.tui.keys import PROMPT_KEYS, bindings
+from assistant.tui.keys import keys_of
 
 MAX_LINES = 8
 
@@ -21,7 +20,6 @@ class Prompt(TextArea):
     Prompt { height: 3; border: round $border-blurred; padding: 0 1; background: transparent; }
     Prompt:focus { border: round $border; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = bindings(PROMPT_KEYS)
 
     class Sent(Message):
         """Enter was pressed."""
@@ -33,12 +31,13 @@ class Prompt(TextArea):
     class Complete(Message):
         """Tab was pressed after a slash."""
 
-    def __init__(self, placeholder: str, **kwargs: Any) -> None:
+    def __init__(self, placeholder: str, keymap: dict[str, str], **kwargs: Any) -> None:
         super().__init__(
             placeholder=placeholder, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False, **kwargs
         )
         # A blinking cursor is a repaint twice a second that shows nothing new, and one that ssh has to carry.
         self.cursor_blink = False
+        self._keys = {key: action for action in ("send", "newline") for key in keys_of(action, keymap)}
         self._sent: list[str] = []
         self._place = 0  # in _sent; its length: the draft
         self._draft = ""
@@ -55,11 +54,10 @@ class Prompt(TextArea):
         self.text = text
         self.move_cursor(self.document.end)
 
-    def action_send(self) -> None:
-        self.post_message(self.Sent(self.text))
-
-    def action_newline(self) -> None:
-        self.insert("\n")
+    def sent(self, text: str) -> None:
+        """What was sent leaves the prompt; what was typed since then stays."""
+        self.remember(text.strip())
+        self.write(self.text.removeprefix(text))
 
     def action_cursor_up(self, select: bool = False) -> None:
         if not select and self.navigator.is_first_wrapped_line(self.cursor_location) and self._place > 0:
@@ -86,7 +84,18 @@ class Prompt(TextArea):
             event.prevent_default()
             self.post_message(self.Complete())
             return
-        await super()._on_key(event)
+        # Not a binding: those are looked up before the keys typed just ahead of them have arrived here. After fast
+        # typing, or over a slow line, all but the last words would be sent.
+        action = self._keys.get(event.key)
+        if action is None:
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        if action == "send":
+            self.post_message(self.Sent(self.text))
+        else:
+            self.insert("\n")
 
     def on_text_area_changed(self) -> None:
         self._fit()

@@ -103,6 +103,7 @@ class Session:
         self.info: ModelInfo | None = None
         self.busy = False  # from a question until its Answered was told
         self.feed = Feed()
+        self.read = 0  # tokens of the prompt that are computed for this answer, those in the KV cache not among them
         self.first_token = 0.0  # time.monotonic of the answer that is being written
 
     # ---- called by the screen
@@ -121,6 +122,7 @@ class Session:
         """Iterate over what ``send``, ``retry`` or ``edit_last`` gave."""
         self.busy = True
         self.feed = Feed()
+        self.read = 0
         self.first_token = 0.0
         self._taken_back.clear()
         loading = self.state.phase == "loading"
@@ -205,6 +207,8 @@ class Session:
                     self.state = State(phase)
             case Progress():
                 self.state = State("loading" if event.phase == "load" else "prefill", event.done, event.total)
+                if event.phase == "prefill":
+                    self.read = event.total
             case Compacting():
                 self.state = State("compacting")
             case Compacted():

@@ -22,8 +22,9 @@ from models.sources import Fetch, Unavailable, digest_of, open_to_fill, parts_of
 
 # Wheels on their way at one time: the next one comes while this one is unpacked.
 AHEAD = 2
-# Seconds for the first answer of the index; without retries, so that no network is noticed at once.
-PROBE_TIMEOUT = 8
+# Seconds for the first answer of the index, and one retry (pip says nothing of a broken connection but when it retries):
+# no network is noticed soon, and the user's own settings count again for all that follows.
+PROBE_TIMEOUT = 5
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
@@ -158,7 +159,7 @@ class _Downloads:
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"]
         command += ["--progress-bar=raw", "--disable-pip-version-check", "--dest", str(self._job.scratch)]
         if probe:
-            command += ["--retries=0", f"--timeout={PROBE_TIMEOUT}"]
+            command += ["--retries=1", f"--timeout={PROBE_TIMEOUT}"]
         if self._folder:
             command += ["--no-index", "--find-links", str(self._folder)]
         # On the disk of the store, whose free space was checked, and not in a small /tmp.

@@ -112,7 +112,7 @@ def real(tiny: Path) -> Callable[..., Setup]:
             "store": Store(),
             "history": History.open(),
             "start_engine": lambda installed: WorkerEngine(installed.path),
-            "generate_options": lambda _: GenerateOptions(temperature=0, max_tokens=400),
+            "generate_options": lambda _: GenerateOptions(temperature=0, max_tokens=1000),
             "model": Store().resolve("tiny"),
         }
         return Setup(**{**values, **changes})
