@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from assistant.chat.context import TokenCounter, Turn
 from assistant.engine.engine import Engine, GenerateOptions, Message, Progress, Result
 from models.errors import Cancelled, DoesNotFit
 
-LONGEST_NOTE = 512  # tokens, and at most an eighth of the window
+LONGEST_NOTE = 512  # tokens, and at most a sixth of the window
 SMALLEST_PART = 64  # tokens of conversation a step must be able to read
 
 SYSTEM = {
@@ -18,11 +19,13 @@ SYSTEM = {
 }
 TASK = {
     "en": "{before}Here is a part of a conversation between a user and an assistant.\n\n{part}\n\n"
-    "Write a note with which the assistant can go on without rereading it: what the user wants, facts, names, numbers, "
-    "decisions, open questions. At most {words} words, no introduction.",
+    "Write a note with which the assistant can go on without rereading it: a list of short lines, each beginning with "
+    '"- ". Keep who the user is, what the user wants, names, numbers, dates, decisions and open questions. '
+    "At most {words} words, no introduction.",
     "ru": "{before}Вот часть разговора пользователя и ассистента.\n\n{part}\n\n"
-    "Напиши по-русски заметку, с которой ассистент сможет продолжить, не перечитывая: чего хочет пользователь, факты, "
-    "имена, числа, решения, открытые вопросы. Не больше {words} слов, без вступления.",
+    "Напиши по-русски заметку, с которой ассистент сможет продолжить, не перечитывая: список коротких строк, каждая "
+    'начинается с "- ". Сохрани, кто пользователь, чего он хочет, имена, числа, даты, решения и открытые вопросы. '
+    "Не больше {words} слов, без вступления.",
 }
 BEFORE = {
     "en": "The note so far, to be kept and extended:\n{note}\n\n",
@@ -52,7 +55,7 @@ class Compacted:
 
 def note_length(window: int) -> int:
     """The longest note in tokens."""
-    return min(LONGEST_NOTE, window // 8)
+    return min(LONGEST_NOTE, window // 6)
 
 
 def language_of(texts: Sequence[str]) -> str:
@@ -107,7 +110,8 @@ def summarize(
                 result = event
         if result is None or result.finish_reason == "cancelled":
             raise Cancelled()
-        note = result.text.strip() or note
+        written = result.text.strip() if result.finish_reason == "stop" else _whole_lines(result.text)
+        note = written or note
     if not note:
         raise DoesNotFit(
             "The conversation is longer than the window, and the model could not summarize it.",
@@ -118,8 +122,14 @@ def summarize(
 
 def _prompt(part: str, note: str | None, length: int, language: str) -> list[Message]:
     before = BEFORE[language].format(note=note) if note is not None else ""
-    task = TASK[language].format(before=before, part=part, words=length // 3)
+    task = TASK[language].format(before=before, part=part, words=length // 2)
     return [Message("system", SYSTEM[language]), Message("user", task)]
+
+
+def _whole_lines(text: str) -> str:
+    """Without the sentence or line that the limit cut: half of a number would be read as another one."""
+    ends = [found.end() for found in re.finditer(r"[.!?…](?=\s)|\n", text)]
+    return text[: ends[-1]].strip() if ends else ""
 
 
 def _parts(texts: Sequence[str], counter: TokenCounter, room: int) -> list[str]:

@@ -13,6 +13,7 @@ from assistant.chat.history import StoredMessage
 from assistant.engine.engine import Engine, Message
 
 DEFAULT_REPLY = 1024  # tokens kept free for an answer when max_tokens does not say how long it may be
+TURN_MARKUP = 16  # tokens that a chat template puts around a question and its answer, at most
 SMALLEST_REPLY = 128  # a long question is still answered when at least this much is free
 
 NOTE_HEADER = {
@@ -92,7 +93,7 @@ class TokenCounter:
 
     def text(self, text: str) -> int:
         """Tokens that a message with this text takes in a conversation, rounded up by a few."""
-        return self.prompt([Message("user", text)]) - self.prompt([Message("user", ".")]) + 8
+        return self.prompt([Message("user", text)]) - self.prompt([Message("user", ".")]) + TURN_MARKUP // 2
 
 
 def reply_reserve(window: int, max_tokens: int | None) -> int:

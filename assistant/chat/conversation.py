@@ -14,6 +14,7 @@ from assistant.chat.autosave import Autosave
 from assistant.chat.compaction import Compacted, Compacting, choose, language_of, note_length, summarize
 from assistant.chat.context import (
     SMALLEST_REPLY,
+    TURN_MARKUP,
     Budget,
     TokenCounter,
     Turn,
@@ -364,7 +365,7 @@ class Conversation:
             prompt = self._prompt(turns, question or ".", note)
             known = self._counter.knows(prompt[:-1])
             # The engine counted all but the question; the rest is the question and what the template puts around it.
-            total = window if known is None else known + alone - fixed + 8
+            total = window if known is None else known + alone - fixed + TURN_MARKUP
             if total + reply > window:
                 total = self._counter.prompt(prompt)
         return Budget(window, system=fixed, history=max(0, total - alone), question=alone - fixed, reply=reply)

@@ -382,7 +382,7 @@ def _clean(text: str | None) -> str | None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _time(text: str) -> datetime:

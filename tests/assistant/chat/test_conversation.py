@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_engine import ScriptedEngine
+from scripted_answers import ScriptedEngine
 
 from assistant.chat.conversation import Compacted, Conversation, Event, title_of
 from assistant.chat.history import History, HistoryError
@@ -278,10 +278,10 @@ def test_compaction_is_seen_stored_and_undone(history: History) -> None:
 
 
 def test_a_cancel_while_compacting_changes_nothing(history: History) -> None:
-    engine = ScriptedEngine(["answer " * 120], window=250, summary=["Sum", "mary"])
+    engine = ScriptedEngine(["answer " * 200], window=400, summary=["Sum", "mary"])
     conversation = Conversation(engine, history, model="m")
     ask(conversation, "1?")
-    for event in conversation.send("2? " * 60):
+    for event in conversation.send("2? " * 100):
         if engine.summaries and isinstance(event, Progress):
             conversation.cancel()
     assert isinstance(event, Result)
@@ -326,7 +326,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
-from scripted_engine import ScriptedEngine
+from scripted_answers import ScriptedEngine
 from assistant.chat.conversation import Conversation
 from assistant.chat.history import History
 steps = []
