@@ -94,8 +94,10 @@ def memory() -> Memory:
 
 
 def default_threads() -> int:
-    """One thread for each physical core: decode is bound by memory, more threads only wait for each other."""
-    return physical_cores()
+    """One thread for each physical core: decode is bound by memory, more threads only wait for each other.
+    ``OMP_NUM_THREADS``, where it is set, has the last word, as in other numeric programs."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else physical_cores()
 
 
 def physical_cores() -> int:

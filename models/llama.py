@@ -24,6 +24,10 @@ from models.errors import Cancelled, ModelError
 
 REQUIRED_VERSION = "0.3.36"  # of llama-cpp-python: its structures mirror one build of llama.cpp and have no stable ABI
 
+# Threads that wait at a barrier sleep instead of spinning (OpenMP reads this when it is loaded). Spinning gains nothing
+# on a quiet machine, and on one with other work it burns the time that the late thread needs: benchmarks/README.md.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 try:
     import llama_cpp
     from llama_cpp._ggml import libggml
@@ -46,16 +50,19 @@ class DecodeError(ModelError):
 # ── logs ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _log: deque[tuple[int, str]] = deque(maxlen=4000)
+_logged = 0  # lines so far, those that fell out of the deque included
 _LOG_ERROR, _LOG_CONT = 4, 5
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _on_log(level: int, text: bytes, _user_data: object) -> None:
+    global _logged
     line = text.decode("utf-8", "replace")
     if level == _LOG_CONT and _log:
         _log[-1] = (_log[-1][0], _log[-1][1] + line)
     else:
         _log.append((level, line))
+        _logged += 1
     if os.environ.get("ASSISTANT_DEBUG"):
         sys.stderr.write(line)
 
@@ -69,9 +76,14 @@ def log_lines() -> list[str]:
     return [text.rstrip("\n") for _, text in _log]
 
 
-def _last_errors(since: int) -> str:
-    """The distinct error lines logged after the first ``since``, as one string."""
-    lines = [text.strip() for level, text in list(_log)[since:] if level == _LOG_ERROR]
+def _lines_since(count: int) -> list[tuple[int, str]]:
+    """(level, text) of what was logged after the first ``count`` lines."""
+    return list(_log)[max(0, len(_log) - (_logged - count)) :]
+
+
+def _errors_since(count: int) -> str:
+    """The distinct errors logged after the first ``count`` lines, as one string."""
+    lines = [text.strip() for level, text in _lines_since(count) if level == _LOG_ERROR]
     return "; ".join(dict.fromkeys(line.split(": ", 1)[-1] for line in lines if line))
 
 
@@ -236,16 +248,16 @@ class Model(_Handle):
             # Weights are repacked for the CPU's kernels: a mapped file would stay in memory beside the copy.
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         params.progress_callback = progress
-        said = len(_log)
+        said = _logged
         pointer = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if failure is not None:
             raise failure
         if not pointer:
             if cancelled:
                 raise Cancelled("Loading was stopped.")
-            raise self._refused(path, _last_errors(said))
+            raise self._refused(path, _errors_since(said))
         self._own(pointer)
-        self.offloaded = self._offloaded(list(_log)[said:])
+        self.offloaded = self._offloaded(_lines_since(said))
         self._vocab = llama_cpp.llama_model_get_vocab(pointer)
         self._piece = ctypes.create_string_buffer(256)
 
@@ -416,11 +428,11 @@ class Context(_Handle):
         self._stop = ctypes.create_string_buffer(2)
         params.abort_callback = _STRLEN
         params.abort_callback_data = ctypes.cast(self._stop, ctypes.c_void_p)
-        said = len(_log)
+        said = _logged
         pointer = llama_cpp.llama_init_from_model(model.pointer, params)
         if not pointer:
             raise ModelError(
-                f"There is not enough memory for a context of {n_ctx:,} tokens ({_last_errors(said) or 'no reason'}).",
+                f"There is not enough memory for a context of {n_ctx:,} tokens ({_errors_since(said) or 'no reason'}).",
                 "Ask for less with `-o context_length N`, or choose a smaller model.",
             )
         self._own(pointer)

@@ -22,6 +22,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASSISTANT_DATA_DIR", str(home))
     monkeypatch.setenv("ASSISTANT_MODELS", str(SHARED_MODELS))
     monkeypatch.setenv("ASSISTANT_OFFLINE", "1")
+    # Tests run side by side: with one thread each they do not wait for one another at every barrier.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return home
 
 

@@ -63,6 +63,11 @@ class LocalEngine:
         self._cancelled = False
         self._load_seconds = 0.0
 
+    @property
+    def allocated_tokens(self) -> int:
+        """Tokens that the KV cache has memory for now; it grows with need up to the window."""
+        return self._loaded.cache.capacity if self._loaded else 0
+
     # Loading
 
     def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
@@ -200,8 +205,8 @@ class LocalEngine:
             ended = time.perf_counter()
         for piece in output.finish():
             yield Delta(piece.text, piece.reasoning, len(run.generated))
-        if not output.stopped:
-            loaded.transcript = (prompt + output.raw, tokens + run.generated)
+        if not output.stopped and not output.reasoning:  # a stop string and reasoning are not in the next prompt
+            loaded.transcript = (prompt + output.text, tokens + run.generated)
         yield Result(
             text=output.text,
             reasoning=output.reasoning,

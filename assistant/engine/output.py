@@ -41,7 +41,6 @@ class Output:
 
     Attributes:
         text: the answer so far. reasoning: the reasoning so far.
-        raw: all that was generated, markers included, stop string excluded.
         stopped: a stop string was met; feed nothing more.
     """
 
@@ -52,7 +51,7 @@ class Output:
         self._inside = reasoning
         self._pending = ""
         self._starting = True  # white space before the first word of a block is not part of it
-        self.text = self.reasoning = self.raw = ""
+        self.text = self.reasoning = ""
         self.stopped = False
 
     def feed(self, raw: bytes) -> Iterator[Piece]:
@@ -66,7 +65,6 @@ class Output:
     def _advance(self, new: str, *, final: bool) -> Iterator[Piece]:
         if self.stopped:
             return
-        self.raw += new
         self._pending += new
         while self._pending:
             marker = [self._markers[self._inside]] if self._markers else []
@@ -81,7 +79,6 @@ class Output:
             yield from self._emit(self._pending[:position])
             rest = self._pending[position + len(found) :]
             if found in stop and found not in marker:
-                self.raw = self.raw[: len(self.raw) - len(rest) - len(found)]
                 self.stopped, self._pending = True, ""
                 return
             self._inside, self._starting, self._pending = not self._inside, True, rest
