@@ -159,30 +159,25 @@ class ChatScreen(ConversationScreen):
             await self.open(None)
 
     def action_chats(self) -> None:
-        if not self.idle():
-            return
         current = self.conversation.id if self.conversation else None
         gone: list[int] = []
 
         async def chosen(id: int | None) -> None:
             if self.conversation is None:
-                return
-            if id is not None and id != current:
+                self.first = id if id is not None else self.first  # opens with the first model
+            elif current in gone or (id is not None and id != current and self.idle()):
                 await self.open(id)
-            elif current in gone:
-                await self.open(None)
 
-        self.app.push_screen(Chats(self.say, self.setup.history, current, gone.append), chosen)
+        locked = current if self.session.busy else None
+        self.app.push_screen(Chats(self.say, self.setup.history, current, gone.append, locked), chosen)
 
     def action_models(self) -> None:
         self._choose_model(welcome=False)
 
     def _choose_model(self, *, welcome: bool) -> None:
-        if not self.idle():
-            return
-
         async def chosen(model: Installed | None) -> None:
-            if model is not None and (self.model is None or model.path != self.model.path or not self.session.info):
+            same = model is not None and self.model is not None and model.path == self.model.path
+            if model is not None and not (same and self.session.info) and self.idle():
                 await self.switch(model)
 
         current = self.model.name if self.model else None

@@ -38,6 +38,7 @@ class ConversationScreen(Screen[None]):
         self.session = Session(self.post_message)
         self.conversation: Conversation | None = None
         self.model: Installed | None = None
+        self.first = setup.conversation  # what opens once there is a model
         self._system = setup.system
         self.result: Result | None = None
         self._used = 0  # tokens of the window, as far as they are known
@@ -67,7 +68,7 @@ class ConversationScreen(Screen[None]):
             await self.note(self.setup.unsaved, "warning")
         if self.setup.model is not None:
             await self._use(self.setup.model)
-            await self.open(self.setup.conversation)
+            await self.open(self.first)
         self.show_status()
 
     def show_status(self) -> None:
@@ -156,7 +157,7 @@ class ConversationScreen(Screen[None]):
         first = self.conversation is None
         await self._use(model)
         if first:
-            await self.open(self.setup.conversation)
+            await self.open(self.first)
         else:
             await self.note(self.say("model_changed", model=model.name))
         self.show_status()
@@ -257,6 +258,7 @@ class ConversationScreen(Screen[None]):
         await self._flush()
         self.session.busy = False
         self.stopping = False
+        self._hint_until = 0.0
         self.transcript.settle()
         result, error = event.result, event.error
         if result is not None:

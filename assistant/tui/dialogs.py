@@ -89,6 +89,7 @@ class Chats(Dialog[int | None]):
     Args:
         current: the open chat.
         on_removed: is told the id of each chat that was deleted.
+        locked: the chat that is being written and cannot be deleted now.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -100,12 +101,18 @@ class Chats(Dialog[int | None]):
     ]
 
     def __init__(
-        self, strings: Strings, history: History, current: int | None, on_removed: Callable[[int], None]
+        self,
+        strings: Strings,
+        history: History,
+        current: int | None,
+        on_removed: Callable[[int], None],
+        locked: int | None = None,
     ) -> None:
         super().__init__(strings)
         self._history = history
         self._current = current
         self._on_removed = on_removed
+        self._locked = locked
         self._asked: int | None = None  # the chat whose deletion the next key confirms
         self._titles: dict[int, str] = {}
 
@@ -141,7 +148,7 @@ class Chats(Dialog[int | None]):
 
     def _row(self, chat: ConversationSummary) -> Content:
         title = printable(chat.title).replace("\n", " ")
-        details = f"  {_day(chat.updated)} · {chat.model} · {self.strings('messages_count', count=chat.messages)}"
+        details = f"\n  {_day(chat.updated)} · {chat.model} · {self.strings('messages_count', count=chat.messages)}"
         row = Content.assemble((title, "bold" if chat.id == self._current else ""), (details, "$text-muted"))
         if chat.snippet:
             row = Content.assemble(row, "\n  ", (printable(chat.snippet).replace("\n", " "), "italic"))
@@ -171,6 +178,9 @@ class Chats(Dialog[int | None]):
 
     def action_ask(self) -> None:
         if (option := self._highlighted()) and option.id:
+            if int(option.id) == self._locked:
+                self._say(self.strings("chats_locked"))
+                return
             self._asked = int(option.id)
             self.set_focus(None)  # so that the answer is no longer typed into the search
             self._say(self.strings("chats_confirm", title=self._titles[self._asked]))

@@ -68,11 +68,13 @@ class Models(Dialog[Installed | None]):
         found = fit.recommend(machine, language=say.language if self._welcome else None)
         offered = [one for one in found if one.entry.id not in self._installed]
         if self._welcome:
-            offered = [] if offline() else [one for one in offered if one.fits][:OFFERED]
+            offered = [] if offline() else _few(offered)
         self._entries = {one.entry.id: one.entry for one in offered}
         if offered and not self._welcome:
             options.add_option(Option(Content.styled(say("models_available"), "bold $text-accent"), disabled=True))
-        options.add_options([Option(self._offered_row(one), id=one.entry.id) for one in offered])
+        options.add_options(
+            [Option(self._offered_row(one, first=not i), id=one.entry.id) for i, one in enumerate(offered)]
+        )
         options.highlighted = (
             0 if self._welcome else next((i for i, name in enumerate(self._installed, 1) if name == self._current), 1)
         )
@@ -98,7 +100,7 @@ class Models(Dialog[Installed | None]):
         details = f"  {model.name} · {self.strings.size(model.size)}"
         return Content.assemble(mark, (title, "bold"), (details, "$text-muted"))
 
-    def _offered_row(self, one: Recommendation) -> Content:
+    def _offered_row(self, one: Recommendation, *, first: bool) -> Content:
         say, entry = self.strings, one.entry
         facts = [say.size(entry.size), entry.licence, say("models_need", memory=say.size(one.need.total))]
         if entry.thinking:
@@ -106,8 +108,9 @@ class Models(Dialog[Installed | None]):
         row = Content.assemble("  ", (entry.title, "bold"), "\n    ", (" · ".join(facts), "$text-muted"))
         if not one.fits:
             return Content.assemble(row, "\n    ", (say("models_tight"), "$text-error"))
-        # The reason is a sentence of the catalogue's language, English; the facts above are in the user's.
-        return Content.assemble(row, "\n    ", one.reason) if self._welcome and say.language == "en" else row
+        # The reason is an English sentence; the facts above are in the user's language.
+        why = self._welcome and first and say.language == "en"
+        return Content.assemble(row, "\n    ", one.reason) if why else row
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -194,6 +197,13 @@ class Pull(Dialog[Installed | UserError | None]):
         if report.source:
             words.append(say("pull_from", source=report.source))
         self.query_one(".line", Static).update("\n".join([" · ".join(words), self._line]).strip())
+
+
+def _few(found: list[Recommendation]) -> list[Recommendation]:
+    """The best that fit, and the starter among them: small, so that the first answer is minutes away, not an hour."""
+    fitting = [one for one in found if one.fits]
+    starter = [one for one in fitting[OFFERED:] if "starter" in one.entry.aliases]
+    return [*fitting[: OFFERED - len(starter)], *starter]
 
 
 def offline() -> bool:

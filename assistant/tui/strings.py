@@ -79,7 +79,7 @@ ENGLISH = {
     "tokens": "{tokens} tokens",
     "seconds": "{seconds} s",
     "budget_title": "The context window",
-    "budget_system": "system prompt",
+    "budget_system": "system prompt, template",
     "budget_history": "conversation",
     "budget_question": "question",
     "budget_reserve": "kept free for the answer",
@@ -132,6 +132,7 @@ ENGLISH = {
     "chats_not_found": "Nothing found.",
     "chats_hint": "Enter opens · Del deletes · Esc closes",
     "chats_confirm": "Delete “{title}”? Y deletes for ever, any other key keeps it.",
+    "chats_locked": "Its answer is being written: stop it first.",
     "chats_deleted": "Deleted.",
     "messages_count": "messages: {count}",
     # models
@@ -159,8 +160,8 @@ ENGLISH = {
     "welcome_import": "Without a network: bring a GGUF file and run  assistant models import FILE",
     "machine": "{memory} of memory, {cores} cores",
     # numbers
-    "gib": "{value} GiB",
-    "mib": "{value} MiB",
+    "gb": "{value} GB",
+    "mb": "{value} MB",
     # outside of the screen
     "new_chat": "New chat",
 }
@@ -234,7 +235,7 @@ RUSSIAN = {
     "tokens": "токенов: {tokens}",
     "seconds": "{seconds} с",
     "budget_title": "Окно контекста",
-    "budget_system": "системный запрос",
+    "budget_system": "системный запрос, шаблон",
     "budget_history": "беседа",
     "budget_question": "вопрос",
     "budget_reserve": "оставлено для ответа",
@@ -284,6 +285,7 @@ RUSSIAN = {
     "chats_not_found": "Ничего не найдено.",
     "chats_hint": "Enter — открыть · Del — удалить · Esc — закрыть",
     "chats_confirm": "Удалить «{title}»? Y удалит навсегда, любая другая клавиша оставит.",
+    "chats_locked": "Ответ в нём ещё пишется: сначала остановите его.",
     "chats_deleted": "Удалено.",
     "messages_count": "сообщений: {count}",
     "models_title": "Модели",
@@ -310,8 +312,8 @@ RUSSIAN = {
     "Принесите модель файлом: assistant models import FILE",
     "welcome_import": "Без сети: принесите файл GGUF и выполните  assistant models import FILE",
     "machine": "память {memory}, ядер: {cores}",
-    "gib": "{value} ГиБ",
-    "mib": "{value} МиБ",
+    "gb": "{value} ГБ",
+    "mb": "{value} МБ",
     "new_chat": "Новый чат",
 }
 
@@ -330,9 +332,9 @@ class Strings:
 
     def size(self, size: float) -> str:
         """Bytes in the unit that people read."""
-        if size >= 1024**3:
-            return self("gib", value=self.number(size / 1024**3, 1))
-        return self("mib", value=self.number(size / 1024**2))
+        if size >= 1e9:
+            return self("gb", value=self.number(size / 1e9, 1))
+        return self("mb", value=self.number(size / 1e6))
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number as this language writes it."""

@@ -22,7 +22,7 @@ def stats(say: Strings, model: str, result: Result) -> Content:
         return say("tokens_in", tokens=say.number(tokens), seconds=say.number(seconds, 2), speed=rate)
 
     rows = [(say("stats_model"), model)]
-    if times.load_seconds:
+    if times.load_seconds >= 0.005:
         rows.append((say("stats_load"), say("seconds", seconds=say.number(times.load_seconds, 2))))
     rows += [
         (say("stats_first"), say("seconds", seconds=say.number(times.first_token_seconds, 2))),

@@ -149,7 +149,7 @@ async def test_chats_open_search_delete(scripted, open_chat):
         assert "Coffee" in chat.text
         await chat.type("tea")
         await chat.pilot.pause()
-        assert "Coffee  " not in "\n".join(line for line in chat.text.splitlines() if "│" in line)
+        assert "Coffee" not in "\n".join(line for line in chat.text.splitlines() if "│" in line)
         await chat.pilot.press("enter")
         await chat.pilot.pause()
         assert chat.questions == ["Tea"]

@@ -48,7 +48,7 @@ async def test_the_first_start_offers_what_fits(scripted, open_chat, tmp_path, o
         await chat.until(lambda: isinstance(chat.app.screen, Models))
         await chat.pilot.pause()
         assert "Welcome" in chat.text
-        assert "GiB" in chat.text
+        assert " GB" in chat.text
         assert "Apache-2.0" in chat.text
         assert "assistant models import" in chat.text
         assert 1 <= chat.app.screen.query_one(OptionList).option_count <= 3

@@ -23,9 +23,10 @@ async def test_a_real_answer_is_streamed_and_saved(real, open_chat):
         assert "tok/s" in chat.status
         await chat.send("/context")
         await chat.until(lambda: "8,192" in chat.notes)
+        answer = chat.answers[0]
     stored = setup.history.load(setup.history.conversations()[0].id)
     assert [m.status for m in stored.messages] == ["complete", "complete"]
-    assert stored.messages[1].text == chat.answers[0]
+    assert stored.messages[1].text == answer
 
 
 async def test_esc_stops_a_real_answer_quickly_and_keeps_it(real, open_chat):
