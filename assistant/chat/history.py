@@ -126,20 +126,23 @@ class History:
 
     def conversations(self, limit: int | None = None, query: str | None = None) -> list[ConversationSummary]:
         """The newest first; with ``query`` those whose title or text has all its words."""
-        snippets: dict[int, str | None] = {}
-        if query and query.strip():
-            for hit in self.search(query, limit=1000):
-                snippets.setdefault(hit.conversation_id, hit.snippet)
-            words = _fold(query).split()
-            for row in self._db.rows("SELECT id, title FROM conversations"):
-                if all(word in _fold(row["title"]) for word in words):
-                    snippets.setdefault(row["id"], None)
         rows = self._db.rows("""
             SELECT c.id, title, c.model, c.created, c.updated, count(m.id) AS messages FROM conversations c
             LEFT JOIN messages m ON m.conversation_id = c.id AND m.active AND m.role IN ('user', 'assistant')
             GROUP BY c.id ORDER BY c.updated DESC, c.id DESC""")
+        snippets: dict[int, str] = {}
         if query and query.strip():
-            rows = [row for row in rows if row["id"] in snippets]
+            match, words = _match(query), _fold(query).split()
+            newest = self._db.rows(
+                """SELECT m.conversation_id, max(m.id) FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid
+                   WHERE messages_fts MATCH ? GROUP BY m.conversation_id""",
+                match or '""',
+            )
+            found = dict(map(tuple, newest))
+            titled = {row["id"] for row in rows if all(word in _fold(row["title"]) for word in words)}
+            rows = [row for row in rows if row["id"] in found or row["id"] in titled]
+            shown = [found[row["id"]] for row in rows[:limit] if row["id"] in found]
+            snippets = {hit.conversation_id: hit.snippet for hit in self._hits(match, shown)}
         return [
             ConversationSummary(
                 **{**dict(row), "created": _time(row["created"]), "updated": _time(row["updated"])},
@@ -190,15 +193,21 @@ class History:
         match = _match(query)
         if not match:
             return []
+        best = "SELECT rowid FROM messages_fts WHERE messages_fts MATCH ? ORDER BY rank, rowid DESC LIMIT ?"
+        ids = [row[0] for row in self._db.rows(best, match, limit)]
+        hits = {hit.message_id: hit for hit in self._hits(match, ids)}
+        return [hits[id] for id in ids if id in hits]
+
+    def _hits(self, match: str, ids: Sequence[int]) -> list[Hit]:
+        """These messages with their snippets, which are only cut for what is shown: cutting is most of a search."""
         rows = self._db.rows(
-            """
+            f"""
             SELECT m.conversation_id, c.title, m.id AS message_id, m.role, m.created,
                    m.text, snippet(messages_fts, 0, char(1), char(2), char(3), 12) AS snippet
             FROM messages_fts JOIN messages m ON m.id = messages_fts.rowid
                               JOIN conversations c ON c.id = m.conversation_id
-            WHERE messages_fts MATCH ? ORDER BY bm25(messages_fts), m.id DESC LIMIT ?""",
-            match,
-            limit,
+            WHERE messages_fts MATCH ? AND messages_fts.rowid IN ({", ".join("?" * len(ids))})""",
+            *(match or '""', *ids),
         )
         return [
             Hit(

@@ -35,7 +35,7 @@ def show(as_json: bool = False) -> None:
         return
     for name, value in values.items():
         shown = "-" if value is None else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{name:<16}{shown:<24}{current.origin(name)}")
+        click.echo(f"{name:<16}{shown:<22}  {current.origin(name)}")
 
 
 @config.command()
@@ -47,7 +47,7 @@ def path() -> None:
 @config.command()
 @click.argument("key")
 def get(key: str) -> None:
-    """Print one setting: text as it is, the rest as JSON, nothing when it is not set."""
+    """Print one setting. Text as it is, the rest as JSON, nothing when it is not set."""
     value = settings.get_value(key)
     if value is not None:
         click.echo(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -70,7 +70,7 @@ def unset(key: str) -> None:
 
 @config.command()
 def edit() -> None:
-    """Open the settings in $EDITOR; a file with a mistake is not taken over."""
+    """Edit the file in $EDITOR. A mistake is not taken over."""
     before = settings.read() or settings.documented()
     text: str | None = before
     while True:

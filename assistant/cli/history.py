@@ -117,11 +117,11 @@ def export(id: int | None, everything: bool, kind: str, output: str | None) -> N
 
 
 @history.command()
-@click.argument("ids", metavar="ID…", nargs=-1, type=int)
+@click.argument("ids", metavar="ID...", nargs=-1, type=int)
 @click.option("--all", "everything", is_flag=True, help="Remove all chats.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def rm(ids: Sequence[int], everything: bool, yes: bool) -> None:
-    """Remove chats for good, from the search and from the free pages of the file too."""
+    """Remove chats for good. Nothing of them stays in the file, its search index or its backups."""
     if bool(ids) == everything:
         raise UsageError("Say which chats to remove.", "Give their numbers (see `assistant history`), or --all.")
     with History.open() as store:
