@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Column
 
 from models.pull import PullProgress, size_text
 
@@ -32,12 +33,13 @@ class PullDisplay:
         self._bar: Progress | None = None
         if sys.stderr.isatty():
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                DownloadColumn(),
-                TransferSpeedColumn(),
-                TimeRemainingColumn(),
+                TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+                BarColumn(bar_width=20),
+                DownloadColumn(table_column=Column(no_wrap=True, min_width=14)),
+                TransferSpeedColumn(table_column=Column(no_wrap=True, min_width=9)),
+                TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
                 console=Console(stderr=True),
+                expand=True,
                 transient=True,
             )
         self._tasks: dict[tuple[str, str], TaskID] = {}
