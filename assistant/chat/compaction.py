@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from assistant.chat.context import TokenCounter, Turn
-from assistant.engine.engine import Engine, GenerateOptions, Message, Progress, Result
+from assistant.engine.engine import Engine, GenerateOptions, Message, ModelInfo, Progress, Result
 from models.errors import Cancelled, DoesNotFit
 
 LONGEST_NOTE = 512  # tokens, and at most a sixth of the window
+SMALLEST_NOTE = 64  # tokens for each part, however many there are
 SMALLEST_PART = 64  # tokens of conversation a step must be able to read
 
 SYSTEM = {
@@ -18,18 +19,22 @@ SYSTEM = {
     "ru": "Ты ведёшь заметки о разговоре. Ты пишешь только то, что в нём было сказано.",
 }
 TASK = {
-    "en": "{before}Here is a part of a conversation between a user and an assistant.\n\n{part}\n\n"
+    "en": "Here is a part of a conversation between a user and an assistant.\n\n{part}\n\n"
     "Write a note with which the assistant can go on without rereading it: a list of short lines, each beginning with "
     '"- ". Keep who the user is, what the user wants, names, numbers, dates, decisions and open questions. '
     "At most {words} words, no introduction.",
-    "ru": "{before}Вот часть разговора пользователя и ассистента.\n\n{part}\n\n"
+    "ru": "Вот часть разговора пользователя и ассистента.\n\n{part}\n\n"
     "Напиши по-русски заметку, с которой ассистент сможет продолжить, не перечитывая: список коротких строк, каждая "
     'начинается с "- ". Сохрани, кто пользователь, чего он хочет, имена, числа, даты, решения и открытые вопросы. '
     "Не больше {words} слов, без вступления.",
 }
-BEFORE = {
-    "en": "The note so far, to be kept and extended:\n{note}\n\n",
-    "ru": "Заметка до сих пор, её надо сохранить и дополнить:\n{note}\n\n",
+CONDENSE = {
+    "en": "Here are notes of a conversation.\n\n{part}\n\n"
+    'Write them shorter, as one list of short lines, each beginning with "- ". Keep names, numbers, dates, decisions '
+    "and open questions; leave out what later lines replace. At most {words} words, no introduction.",
+    "ru": "Вот заметки о разговоре.\n\n{part}\n\n"
+    'Напиши их по-русски короче, одним списком коротких строк, каждая начинается с "- ". Сохрани имена, числа, даты, '
+    "решения и открытые вопросы; убери то, что отменяют более поздние строки. Не больше {words} слов, без вступления.",
 }
 SPEAKERS = {"en": ("User", "Assistant"), "ru": ("Пользователь", "Ассистент")}
 
@@ -80,7 +85,7 @@ def choose(turns: Sequence[Turn], counter: TokenCounter, room: int) -> int:
 
 
 def summarize(
-    engine: Engine, counter: TokenCounter, window: int, turns: Sequence[Turn], note: str | None, language: str
+    engine: Engine, counter: TokenCounter, info: ModelInfo, turns: Sequence[Turn], note: str | None, language: str
 ) -> Iterator[Compacting | Progress | str]:
     """Write the note, in several steps when the turns are longer than the window. Its text comes last.
 
@@ -88,12 +93,12 @@ def summarize(
         DoesNotFit: the window is too small to summarize in, or the model wrote nothing.
         Cancelled: the user stopped it.
     """
+    window = info.context_length
     length = note_length(window)
-    options = GenerateOptions(temperature=0.0, repeat_penalty=1.1, max_tokens=length)
+    thinking = window // 4 if info.reasoning else 0
     user, assistant = SPEAKERS[language]
     said = [line for turn in turns for line in (f"{user}: {turn.question.text}", f"{assistant}: {turn.answer.text}")]
-    # A step reads a part and the note so far, and writes the next note.
-    room = window - counter.prompt(_prompt("", "", length, language)) - 2 * length - 16
+    room = window - counter.prompt(_prompt(TASK[language], "", length, language)) - length - thinking - 16
     if room < SMALLEST_PART:
         raise DoesNotFit(
             f"The window of {window:,} tokens is too small to summarize the conversation in.",
@@ -101,17 +106,16 @@ def summarize(
         )
     parts = _parts(said, counter, room)
     yield Compacting(2 * len(turns), sum(map(counter.text, said)), len(parts))
-    for part in parts:
-        result: Result | None = None
-        for event in engine.generate(_prompt(part, note, length, language), options):
-            if isinstance(event, Progress):
-                yield event
-            elif isinstance(event, Result):
-                result = event
-        if result is None or result.finish_reason == "cancelled":
-            raise Cancelled()
-        written = result.text.strip() if result.finish_reason == "stop" else _whole_lines(result.text)
-        note = written or note
+    # The lines of each part are put after those before. A small model that is asked to rewrite the whole note with each
+    # part forgets what the first ones said.
+    written = yield from _write_each(engine, TASK[language], parts, length, thinking, language)
+    note = f"{note}\n{written}".strip() if note else written
+    while counter.text(note) > length:
+        pieces = _parts(note.splitlines(), counter, room)
+        shorter = yield from _write_each(engine, CONDENSE[language], pieces, length, thinking, language)
+        if not shorter or len(shorter) >= len(note):
+            break
+        note = shorter
     if not note:
         raise DoesNotFit(
             "The conversation is longer than the window, and the model could not summarize it.",
@@ -120,10 +124,26 @@ def summarize(
     yield note
 
 
-def _prompt(part: str, note: str | None, length: int, language: str) -> list[Message]:
-    before = BEFORE[language].format(note=note) if note is not None else ""
-    task = TASK[language].format(before=before, part=part, words=length // 2)
-    return [Message("system", SYSTEM[language]), Message("user", task)]
+def _write_each(
+    engine: Engine, task: str, parts: Sequence[str], length: int, thinking: int, language: str
+) -> Generator[Progress, None, str]:
+    """Let the model write about each part; what it wrote, a part below the other."""
+    share = max(SMALLEST_NOTE, length // len(parts))
+    options = GenerateOptions(temperature=0.0, repeat_penalty=1.1, max_tokens=share + thinking)
+    notes = []
+    for part in parts:
+        for event in engine.generate(_prompt(task, part, share, language), options):
+            if isinstance(event, Progress):
+                yield event
+            elif isinstance(event, Result):
+                if event.finish_reason == "cancelled":
+                    raise Cancelled()
+                notes.append(event.text.strip() if event.finish_reason == "stop" else _whole_lines(event.text))
+    return "\n".join(filter(None, notes))
+
+
+def _prompt(task: str, part: str, length: int, language: str) -> list[Message]:
+    return [Message("system", SYSTEM[language]), Message("user", task.format(part=part, words=length // 2))]
 
 
 def _whole_lines(text: str) -> str:

@@ -342,7 +342,7 @@ class Conversation:
         oldest = max(1, choose(turns, self._counter, room))
         language = language_of([*(turn.question.text for turn in turns), question.text])
         text = ""
-        for event in summarize(self.engine, self._counter, window, turns[:oldest], note, language):
+        for event in summarize(self.engine, self._counter, self._info, turns[:oldest], note, language):
             if isinstance(event, str):
                 text = event
             else:

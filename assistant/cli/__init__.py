@@ -80,10 +80,6 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has left (`assistant ask … | head -1`): nobody is there to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
     except Exception as error:
         from models.errors import UserError
 

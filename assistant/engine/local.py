@@ -64,9 +64,9 @@ class LocalEngine:
         self._load_seconds = 0.0
 
     @property
-    def allocated_tokens(self) -> int:
-        """Tokens that the KV cache has memory for now; it grows with need up to the window."""
-        return self._loaded.cache.capacity if self._loaded else 0
+    def kv_cache(self) -> KVCache:
+        """What is computed already; the model is loaded for it."""
+        return self._load().cache
 
     # Loading
 
