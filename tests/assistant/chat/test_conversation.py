@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_answers import ScriptedEngine
+from scripted_answers import ScriptedEngine, words
 
 from assistant.chat.conversation import Compacted, Conversation, Event, title_of
 from assistant.chat.history import History, HistoryError
@@ -258,7 +258,6 @@ def test_compaction_is_seen_stored_and_undone(history: History) -> None:
     assert not any(isinstance(event, Delta) and "spoke" in event.text for event in events)
     read = "".join(summary[-1].content for summary in engine.summaries)
     assert (read.count("question0"), read.count("answer0"), read.count("answer1")) == (40, 60, 60)
-    assert compacted.note in engine.summaries[-1][-1].content  # a later step goes on from the note so far
     final = engine.prompts[-1]
     assert final[0].role == "system"
     assert final[0].content.startswith("S\n\n")
@@ -275,6 +274,35 @@ def test_compaction_is_seen_stored_and_undone(history: History) -> None:
     conversation.undo()
     conversation.undo()
     assert not any(m.role == "note" for m in conversation.messages)
+
+
+def test_turns_longer_than_the_window_are_summarized_part_by_part(history: History) -> None:
+    id = history.create("Long", "m")
+    for number in range(4):
+        history.add_message(id, "user", f"question{number}")
+        history.add_message(id, "assistant", " ".join(f"word{number}-{place}" for place in range(500)))
+    engine = ScriptedEngine(["Fine."], window=800, summary=["- a line\n"])
+    events = list(Conversation.open(engine, history, id, model="m").send("And now?"))
+    compacted = next(event for event in events if isinstance(event, Compacted))
+    assert len(engine.summaries) > 3
+    assert all(words(summary) < 800 for summary in engine.summaries)
+    read = " ".join(summary[-1].content for summary in engine.summaries).split()
+    left = engine.prompts[-1][1:]
+    for number in range(4 - len(left) // 2):
+        assert [word for word in read if word.startswith(f"word{number}-")] == [f"word{number}-{n}" for n in range(500)]
+    assert compacted.note == "\n".join(["- a line"] * len(engine.summaries))
+
+
+def test_a_note_that_grew_too_long_is_condensed(history: History) -> None:
+    id = history.create("Long", "m")
+    for number in range(3):
+        history.add_message(id, "user", f"question{number}")
+        history.add_message(id, "assistant", "word " * 100)
+    engine = ScriptedEngine(["Fine."], window=400, summary=["- a line of the note", " and more" * 30])
+    events = list(Conversation.open(engine, history, id, model="m").send("And now?"))
+    compacted = next(event for event in events if isinstance(event, Compacted))
+    assert "Here are notes" in engine.summaries[-1][-1].content
+    assert compacted.note.count("- a line") == 1
 
 
 def test_a_cancel_while_compacting_changes_nothing(history: History) -> None:
