@@ -26,6 +26,8 @@ MAX_ARRAY_STRINGS = 8_000_000  # in the whole header
 MAX_KEPT_BYTES = 16 << 20  # of strings that are handed out, all together
 KEPT_ARRAY = 1_024  # longer arrays are described, not handed out
 MAX_DIMS = 4
+MAX_TOKENS = 2_000_000
+LONGEST_TOKEN = 1_024
 
 # id -> (name, values in a block, bytes of a block). From ggml.h by way of the gguf package 0.19.
 TYPES = {
@@ -245,6 +247,7 @@ class _Reader:
         self._path, self._data = path, data
         self._at, self._end = 0, len(data)
         self._kept = self._strings = 0
+        self._twice = False  # whether the latest long array of strings holds one string twice
 
     def header(self, part: int) -> Header:
         if self._data[:4] != b"GGUF":
@@ -269,6 +272,8 @@ class _Reader:
             if not isinstance(key, str) or not key or key in metadata:
                 raise self._damaged("a metadata key is empty, too long, or there twice")
             metadata[key] = self._value(self._u32())
+            if key == "tokenizer.ggml.tokens" and self._twice:
+                raise self._damaged("a token of its vocabulary is there twice")  # llama.cpp asserts that it is not
         if not isinstance(metadata.get("general.architecture", None if part == 0 else ""), str):
             raise self._damaged("it names no architecture")
         alignment = metadata.get("general.alignment", 32)
@@ -338,12 +343,21 @@ class _Reader:
         if length <= KEPT_ARRAY:
             return [self._string() for _ in range(length)]
         data, end, at, read = self._data, self._end - 8, self._at, _U64.unpack_from
+        # Numbers instead of the strings themselves: a vocabulary is walked over, not built.
+        seen: set[int] = set()
+        unseen = 0
         for _ in range(length):
             if at > end:
                 raise self._truncated(at + 8)
-            at += 8 + read(data, at)[0]
+            size = read(data, at)[0]
+            at += 8 + size
+            if 0 < size <= LONGEST_TOKEN and length <= MAX_TOKENS:
+                seen.add(hash(data[at - size : at]))
+            else:
+                unseen += 1  # llama.cpp gives empty tokens a name of their own
         self._at = at
         self._skip(0)
+        self._twice = len(seen) + unseen < length
         return Array("string", length)
 
     def _scalars(self, type_id: int, count: int) -> tuple[Any, ...]:

@@ -6,7 +6,6 @@ Nothing is trusted but the digest of the whole; nothing that has arrived is thro
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import threading
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from models.catalogue import Entry
 from models.errors import IntegrityError, NetworkError, UserError
-from models.sources import BLOCK, Fetch, Phase, Range, Source, Unavailable, digest_of, missing_ranges, parts_of
+from models.sources import Fetch, Phase, Range, Source, Unavailable, digest_of, missing_ranges, parts_of
 
 SCRATCH = ".wheels"
 # Free space that must remain: manifests, the file system's own needs, other programs.
@@ -203,20 +202,6 @@ def size_text(size: int) -> str:
         if size >= factor:
             return f"{size / factor:.1f} {unit}" if size < 10 * factor else f"{size / factor:.0f} {unit}"
     return f"{size} B"
-
-
-def copy_checked(source: Path, target: Path, report: Callable[[int], None]) -> str:
-    """Copy a file to disk for good; returns its sha256."""
-    digest, done = hashlib.sha256(), 0
-    with source.open("rb") as original, target.open("wb") as copy:
-        while block := original.read(BLOCK):
-            copy.write(block)
-            digest.update(block)
-            done += len(block)
-            report(done)
-        copy.flush()
-        os.fsync(copy.fileno())
-    return digest.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Literal
 
 import filelock
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models import catalogue
 from models.catalogue import Entry
 from models.errors import Cancelled, ModelError, NetworkError, UsageError, UserError
 from models.gguf_header import Header, read_header, split_parts
+from models.importing import bring, name_of
+from models.manifest import MANIFEST, File, Manifest
 from models.paths import models_dir
 from models.pull import (
     MARGIN,
@@ -33,44 +34,12 @@ from models.pull import (
     PullProgress,
     check_space,
     complete,
-    copy_checked,
-    sync_folder,
 )
 from models.sources import Source, choose, digest_of
 
-MANIFEST = "manifest.json"
 # Beside the models' folders, so that a folder can be removed under its lock.
 _LOCKS = ".locks"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-
-
-class File(BaseModel):
-    """One file of a model; a split model has several."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    size: int
-    sha256: str
-
-
-class Manifest(BaseModel):
-    """What is known of an installed model. ``files[0]`` is the one to load.
-
-    ``origin`` is where the bytes came from: repository@commit, packages, or a path; ``id`` is the catalogue's.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    version: Literal[1] = 1
-    id: str | None
-    files: tuple[File, ...]
-    source: str
-    origin: str
-    licence: str | None
-    licence_url: str | None
-    installed_at: datetime
-    catalogue_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +115,8 @@ class Store:
 
     def _read(self, folder: Path) -> Installed | None:
         try:
-            manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-        except (OSError, ValidationError):
+            manifest = Manifest.read(folder)
+        except (OSError, ValueError):
             return None
         entry = catalogue.load().find(manifest.id) if manifest.id else None
         if entry and entry.sha256 != manifest.files[0].sha256:
@@ -307,7 +276,7 @@ class Store:
         originals = [file.resolve() for file in split_parts(self._outside(path).path)]
         total = sum(file.stat().st_size for file in originals)
         known = catalogue.load().by_digest(self._file_digest(originals[0])) if len(originals) == 1 else None
-        name = known.id if known and name is None else name or _name_of(originals[0])
+        name = known.id if known and name is None else name or name_of(originals[0])
         if not _NAME.fullmatch(name):
             raise UsageError(f"“{name}” cannot be a name.", "Use small letters, digits, dots, dashes and underscores.")
         taken = catalogue.load().find(name)
@@ -327,7 +296,7 @@ class Store:
                     if on_progress:
                         on_progress(PullProgress(name, "local", "download", before + done, total))
 
-                files.append(_bring(original, folder, how, report))
+                files.append(bring(original, folder, how, report))
                 before += files[-1].size
             manifest = Manifest(
                 id=known.id if known else None,
@@ -397,13 +366,7 @@ class Store:
             return digest_of(file, max(path.stat().st_size, 1), report)
 
     def _write(self, folder: Path, manifest: Manifest) -> Installed:
-        partial = folder / f"{MANIFEST}.new"
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / MANIFEST)
-        sync_folder(folder)
+        manifest.write(folder)
         model = self._read(folder)
         assert model
         return model
@@ -444,27 +407,3 @@ class Store:
                 with contextlib.suppress(OSError):
                     empty.rmdir()
             lock.release()
-
-
-def _bring(original: Path, folder: Path, how: str, report: Callable[[int], None]) -> File:
-    """Put one file into the folder, whole or not at all."""
-    target, partial = folder / original.name, folder / f"{original.name}.partial"
-    size = original.stat().st_size
-    if how == "copy":
-        digest = copy_checked(original, partial, report)
-    else:
-        with original.open("rb") as file:
-            digest = digest_of(file, max(size, 1), report)
-        partial.unlink(missing_ok=True)
-        if how == "link":
-            partial.symlink_to(original)
-        else:
-            shutil.move(original, partial)
-    partial.replace(target)
-    sync_folder(folder)
-    return File(name=target.name, size=size, sha256=digest)
-
-
-def _name_of(path: Path) -> str:
-    stem = re.sub(r"-\d{5}-of-\d{5}$", "", path.stem).lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:100]

@@ -83,6 +83,15 @@ def test_a_valid_file_made_by_hand(tmp_path: Path) -> None:
             "items of type 9",
             id="nested arrays",
         ),
+        pytest.param(
+            start(0, 2)
+            + ARCHITECTURE
+            + string("tokenizer.ggml.tokens")
+            + struct.pack("<IIQ", 9, 8, 2000)
+            + b"".join(string(f"token {i % 1999}") for i in range(2000)),
+            "a token of its vocabulary is there twice",
+            id="a token twice",
+        ),
         pytest.param(start(1, 1) + ARCHITECTURE, "truncated", id="ends before the tensors"),
         pytest.param(start(1, 1) + ARCHITECTURE + tensor(), "truncated", id="no data"),
         pytest.param(start(1, 1) + ARCHITECTURE + tensor() + bytes(100), "truncated", id="not all data"),

@@ -24,7 +24,7 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_limits_the_machine_counts(groups: Path) -> None:
     assert hardware.memory().total == psutil.virtual_memory().total
-    assert hardware.default_threads() == 8
+    assert hardware.physical_cores() == 8
 
 
 def test_memory_limits_of_version_2(groups: Path) -> None:
@@ -49,13 +49,13 @@ def test_memory_limits_of_version_1(groups: Path, tmp_path: Path) -> None:
     (cpu / "cpu.cfs_quota_us").write_text("300000\n")
     (cpu / "cpu.cfs_period_us").write_text("100000\n")
     assert hardware.memory() == hardware.Memory(2_000_000_000, 600_000_000)
-    assert hardware.default_threads() == 3
+    assert hardware.physical_cores() == 3
 
 
 @pytest.mark.parametrize(("quota", "threads"), [("150000 100000", 2), ("20000 100000", 1), ("max 100000", 8)])
 def test_cpu_quotas(groups: Path, quota: str, threads: int) -> None:
     (groups / "app" / "inner" / "cpu.max").write_text(quota)
-    assert hardware.default_threads() == threads
+    assert hardware.physical_cores() == threads
 
 
 def test_hardware_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +67,16 @@ def test_hardware_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(hardware, "_CPU_TOPOLOGY", tmp_path)
     monkeypatch.setattr(hardware, "_CGROUP_SELF", tmp_path / "none")
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2, 3})
-    assert hardware.default_threads() == 2
+    assert hardware.physical_cores() == 2
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
-    assert hardware.default_threads() == 1
+    assert hardware.physical_cores() == 1
+
+
+def test_one_thread_a_core_unless_the_user_says_otherwise(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert hardware.default_threads() == 8
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert hardware.default_threads() == 3
 
 
 def test_this_machine() -> None:
