@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from scripted_engine import ScriptedEngine
 
+from assistant.chat.history import History
 from assistant.engine.engine import Delta
 from assistant.engine.worker import EngineDied
-from assistant.tui.transcript import Reasoning
+from assistant.tui.transcript import PAGE, Earlier, Question, Reasoning
 from models.errors import ModelError
 
 
@@ -97,7 +100,7 @@ async def test_reasoning_is_folded_and_counted(scripted, open_chat):
         await chat.answered()
         shown = chat.screen.query_one(Reasoning)
         assert shown.collapsed
-        assert "2 tokens" in chat.text
+        await chat.until(lambda: "2 tokens" in chat.text)
         assert "Let me see." not in chat.text
         await chat.pilot.press("ctrl+t")
         await chat.pilot.pause()
@@ -152,3 +155,30 @@ async def test_the_view_follows_the_end_only_while_the_user_is_there(scripted, o
         await chat.answered()
         await chat.until(lambda: transcript.max_scroll_y > before)
         assert transcript.scroll_y == place
+
+
+async def test_a_chat_of_401_messages_opens_quickly_and_loads_earlier_ones(scripted, open_chat):
+    history = History.in_memory()
+    id = history.create("Long", "m")
+    for number in range(401):
+        role = "assistant" if number % 2 else "user"
+        history.add_message(id, role, f"message {number}\n\n- with **Markdown**\n- of two lines")
+    start = time.process_time()
+    async with open_chat(scripted(ScriptedEngine(), history=history, conversation=id)) as chat:
+        await chat.until(lambda: "message 400" in chat.text)
+        assert time.process_time() - start < 3
+        transcript = chat.screen.transcript
+        assert len(transcript.children) == PAGE + 1
+        assert "earlier messages" in str(chat.screen.query_one(Earlier).render())
+        assert chat.questions[0] == f"message {401 - PAGE + 1}\n\n- with **Markdown**\n- of two lines"
+        transcript.scroll_home(animate=False)
+        await chat.pilot.pause()
+        first = chat.screen.query(Question).first()
+        await chat.pilot.click(Earlier)
+        await chat.until(lambda: len(transcript.children) == 2 * PAGE + 1)
+        await chat.pilot.pause()
+        assert first.region.y < 20  # what was looked at has not jumped away
+        while chat.screen.query(Earlier):
+            await transcript.load_earlier()
+        assert len(transcript.children) == 401
+        assert chat.questions[0].startswith("message 0\n")
