@@ -13,7 +13,7 @@ from models.gguf_header import Header, Tensor
 from models.hardware import Hardware
 from models.pull import size_text
 
-# Tokens computed at once in prefill; models/llama.py uses the same.
+# Tokens computed at once in prefill; models/llama uses the same.
 MICRO_BATCH = 512
 # The window that a recommendation leaves room for.
 WINDOW = 8_192

@@ -15,7 +15,7 @@ if ! "$VENV/bin/python" -c 'import llama_cpp' 2>/dev/null; then
         fail "A C++ compiler is needed to build llama.cpp." \
             "Install one (Debian, Ubuntu: apt install build-essential; macOS: xcode-select --install)."
     echo "Building llama.cpp for this machine: a few minutes, once."
-    # GCC before 13 drops the stores that fill AMX's tile configuration (see models/amx.py), unless told not to.
+    # GCC before 13 drops the stores that fill AMX's tile configuration (see models/llama/amx.py), unless told not to.
     if echo | c++ -march=native -dM -E -x c++ - 2>/dev/null | grep -q __AMX_TILE__ &&
         ! c++ --version | grep -qi clang; then
         export CFLAGS="${CFLAGS:-} -fno-tree-dse -fno-dse" CXXFLAGS="${CXXFLAGS:-} -fno-tree-dse -fno-dse"

@@ -83,7 +83,7 @@ def test_the_cache_grows_with_need_and_keeps_what_it_holds(tiny: Path) -> None:
     engine = LocalEngine(tiny, LoadOptions(threads=1))
     try:
         small = run(engine, QUESTION, GenerateOptions(temperature=0, max_tokens=400))
-        assert engine.allocated_tokens < 1024 < engine.load().context_length
+        assert engine.kv_cache.capacity < 1024 < engine.load().context_length
         grown = run(engine, QUESTION, GenerateOptions(temperature=0, max_tokens=400))
         assert grown.text == small.text  # growing in the middle of an answer changes nothing
     finally:

@@ -1,0 +1,22 @@
+"""The only place that touches llama.cpp: small typed handles over its C API, through llama-cpp-python.
+
+A handle owns its pointer, raises Python errors, and keeps every ctypes callback alive as long as native code may call
+it. What llama.cpp logs is kept here (:func:`log_lines`) and never reaches the user's screen by itself.
+"""
+
+from models.llama.context import Aborted, Context, DecodeError, Sampler
+from models.llama.library import REQUIRED_VERSION, Device, devices, log_lines, system_info
+from models.llama.model import Model
+
+__all__ = [
+    "REQUIRED_VERSION",
+    "Aborted",
+    "Context",
+    "DecodeError",
+    "Device",
+    "Model",
+    "Sampler",
+    "devices",
+    "log_lines",
+    "system_info",
+]

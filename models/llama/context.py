@@ -1,0 +1,172 @@
+"""The KV cache with its compute buffers, and the samplers that choose from its logits."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+
+from models.errors import ModelError
+from models.llama import library
+from models.llama.handle import Handle
+from models.llama.library import llama_cpp
+from models.llama.model import Model
+
+DEFAULT_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: llama.cpp draws a fresh one
+UBATCH = 512  # tokens computed at once in prefill
+
+
+class DecodeError(ModelError):
+    """``llama_decode`` failed for a reason other than being aborted."""
+
+
+def _stop_flag_reader() -> object:
+    """A native function that reads the stop flag, for ``abort_callback(void * data) -> bool``.
+
+    llama.cpp asks between any two nodes of the graph, some thousand times a token: Python code there would cost
+    several percent and need the interpreter's lock. ``strlen`` does: the flag is a C string, empty for "go on" and of
+    length one for "stop", and a bool is read from the same register as a size.
+    """
+    libc = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
+    return ctypes.cast(libc.strlen, llama_cpp.ggml_abort_callback)
+
+
+_STRLEN = _stop_flag_reader()
+
+
+class Aborted(Exception):
+    """``decode`` was stopped by :meth:`Context.abort`; tokens of earlier micro-batches stay in the KV cache."""
+
+
+class Context(Handle):
+    """The KV cache and the compute buffers of one sequence.
+
+    Args:
+        n_ctx: tokens that fit; memory is taken at once, so ask for what is needed.
+        threads: of the CPU.
+        outputs: rows of logits that one :meth:`decode` may ask for.
+    """
+
+    def __init__(self, model: Model, *, n_ctx: int, threads: int, outputs: int = 1):
+        super().__init__()
+        self._model = model  # llama.cpp does not count references
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = params.n_ubatch = min(UBATCH, n_ctx)
+        params.n_seq_max = 1
+        params.n_outputs_max = outputs  # logits of one row instead of 512: 300 MB less for a vocabulary of 151,936
+        params.n_threads = params.n_threads_batch = threads
+        params.no_perf = True
+        self._stop = ctypes.create_string_buffer(2)
+        params.abort_callback = _STRLEN
+        params.abort_callback_data = ctypes.cast(self._stop, ctypes.c_void_p)
+        said = library.logged()
+        pointer = llama_cpp.llama_init_from_model(model.pointer, params)
+        if not pointer:
+            raise ModelError(
+                f"There is not enough memory for a context of {n_ctx:,} tokens: {library.errors_since(said)}.",
+                "Ask for less with `-o context_length N`, or choose a smaller model.",
+            )
+        self._own(pointer)
+        self.n_ctx = int(llama_cpp.llama_n_ctx(pointer))
+        self.n_batch = int(llama_cpp.llama_n_batch(pointer))
+        self._memory = llama_cpp.llama_get_memory(pointer)
+        self._tokens = (ctypes.c_int32 * self.n_batch)()
+
+    def _free(self, pointer: ctypes.c_void_p) -> None:
+        llama_cpp.llama_free(pointer)
+
+    def decode(self, tokens: Sequence[int]) -> None:
+        """Compute up to ``n_batch`` tokens after those in the KV cache; the logits of the last one can then be sampled.
+
+        Raises:
+            Aborted: :meth:`abort` was called before or meanwhile.
+            DecodeError: anything else.
+        """
+        count = len(tokens)
+        self._tokens[:count] = list(tokens)
+        status = llama_cpp.llama_decode(self.pointer, llama_cpp.llama_batch_get_one(self._tokens, count))
+        if status == 2:
+            raise Aborted
+        if status != 0:
+            raise DecodeError(f"llama_decode failed with status {status} at {self.length} of {self.n_ctx} tokens.")
+
+    def abort(self) -> None:
+        """Stop the running :meth:`decode` within one graph node (CPU), and every later one until :meth:`rearm`.
+        From any thread."""
+        self._stop[0] = b"\x01"
+
+    def rearm(self) -> None:
+        """Allow :meth:`decode` again."""
+        self._stop[0] = b"\x00"
+
+    @property
+    def length(self) -> int:
+        """Tokens in the KV cache."""
+        return int(llama_cpp.llama_memory_seq_pos_max(self._memory, 0)) + 1
+
+    def truncate(self, length: int) -> bool:
+        """Forget all tokens from ``length`` on. False, with nothing changed, where the memory is recurrent."""
+        return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, length, -1))
+
+    def clear(self) -> None:
+        """Forget all tokens."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+
+    def save_state(self) -> ctypes.Array[ctypes.c_uint8]:
+        """The KV cache's content, to be given to :meth:`restore_state` of another context of the same model."""
+        size = llama_cpp.llama_state_seq_get_size(self.pointer, 0)
+        state: ctypes.Array[ctypes.c_uint8] = (ctypes.c_uint8 * size)()
+        if llama_cpp.llama_state_seq_get_data(self.pointer, state, size, 0) != size:
+            raise DecodeError("llama.cpp could not copy the KV cache.")
+        return state
+
+    def restore_state(self, state: ctypes.Array[ctypes.c_uint8]) -> None:
+        if llama_cpp.llama_state_seq_set_data(self.pointer, state, len(state), 0) == 0:
+            raise DecodeError("llama.cpp could not restore the KV cache.")
+
+
+class Sampler(Handle):
+    """A chain of llama.cpp samplers that ends by choosing a token.
+
+    The order is llama.cpp's own: penalties, top-k, top-p, min-p, temperature, then a draw. ``temperature`` 0 is greedy.
+
+    Args:
+        penalty_window: how many of the last accepted tokens ``repeat_penalty`` looks at.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        repeat_penalty: float,
+        seed: int | None,
+        penalty_window: int = 64,
+    ):
+        super().__init__()
+        self._own(llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params()))
+        if repeat_penalty != 1.0:
+            vocabulary = model.vocabulary_size
+            self._add(llama_cpp.llama_sampler_init_penalties(vocabulary, penalty_window, repeat_penalty, 0.0, 0.0))
+        if temperature <= 0:
+            self._add(llama_cpp.llama_sampler_init_greedy())
+            return
+        self._add(llama_cpp.llama_sampler_init_top_k(top_k))
+        self._add(llama_cpp.llama_sampler_init_top_p(top_p, 1))
+        self._add(llama_cpp.llama_sampler_init_min_p(min_p, 1))
+        self._add(llama_cpp.llama_sampler_init_temp(temperature))
+        self._add(llama_cpp.llama_sampler_init_dist(DEFAULT_SEED if seed is None else seed))
+
+    def _add(self, sampler: ctypes.c_void_p) -> None:
+        llama_cpp.llama_sampler_chain_add(self.pointer, sampler)  # the chain owns it from now on
+
+    def _free(self, pointer: ctypes.c_void_p) -> None:
+        llama_cpp.llama_sampler_free(pointer)
+
+    def sample(self, context: Context) -> int:
+        """Choose a token from the logits of the last one decoded, and accept it (penalties count it)."""
+        return int(llama_cpp.llama_sampler_sample(self.pointer, context.pointer, -1))
