@@ -117,6 +117,7 @@ class Reasoning(Collapsible):
 
     DEFAULT_CSS = """
     Reasoning { margin: 1 1 0 1; padding: 0; border: none; background: transparent; }
+    Reasoning CollapsibleTitle { width: 1fr; }
     Reasoning Static { color: $text-muted; }
     """
 
