@@ -247,7 +247,6 @@ class _Reader:
         self._path, self._data = path, data
         self._at, self._end = 0, len(data)
         self._kept = self._strings = 0
-        self._twice = False  # whether the latest long array of strings holds one string twice
 
     def header(self, part: int) -> Header:
         if self._data[:4] != b"GGUF":
@@ -271,9 +270,7 @@ class _Reader:
             key = self._string(limit=65_535)
             if not isinstance(key, str) or not key or key in metadata:
                 raise self._damaged("a metadata key is empty, too long, or there twice")
-            metadata[key] = self._value(self._u32())
-            if key == "tokenizer.ggml.tokens" and self._twice:
-                raise self._damaged("a token of its vocabulary is there twice")  # llama.cpp asserts that it is not
+            metadata[key] = self._value(self._u32(), unique=key == "tokenizer.ggml.tokens")
         if not isinstance(metadata.get("general.architecture", None if part == 0 else ""), str):
             raise self._damaged("it names no architecture")
         alignment = metadata.get("general.alignment", 32)
@@ -319,7 +316,7 @@ class _Reader:
             Tensor(name, shape, type_name, start + offset, size, part) for name, shape, type_name, offset, size in found
         )
 
-    def _value(self, type_id: int) -> Any:
+    def _value(self, type_id: int, unique: bool = False) -> Any:
         if type_id in _SCALARS:
             return self._scalars(type_id, 1)[0]
         if type_id == _STRING:
@@ -328,7 +325,7 @@ class _Reader:
             raise self._damaged(f"a metadata value has the unknown type {type_id}")
         item_type, length = self._u32(), self._u64()
         if item_type == _STRING:
-            return self._strings_array(length)
+            return self._strings_array(length, unique and length <= MAX_TOKENS)
         if item_type not in _SCALARS:
             raise self._damaged(f"an array has items of type {item_type}")
         if length <= KEPT_ARRAY:
@@ -336,28 +333,30 @@ class _Reader:
         self._skip(length * struct.calcsize(_SCALARS[item_type][1]))
         return Array(_SCALARS[item_type][0], length)
 
-    def _strings_array(self, length: int) -> list[str | Array] | Array:
+    def _strings_array(self, length: int, unique: bool) -> list[str | Array] | Array:
+        """``unique``: llama.cpp aborts on a token that is there twice; empty ones it names itself."""
         self._strings += length
         if self._strings > MAX_ARRAY_STRINGS or length * 8 > self._end - self._at:
             raise self._damaged(f"an array claims {length:,} strings")
         if length <= KEPT_ARRAY:
             return [self._string() for _ in range(length)]
         data, end, at, read = self._data, self._end - 8, self._at, _U64.unpack_from
-        # Numbers instead of the strings themselves: a vocabulary is walked over, not built.
-        seen: set[int] = set()
-        unseen = 0
+        hashes: set[int] = set()  # instead of the strings: a vocabulary is walked over, not built
+        others = 0 if unique else length
         for _ in range(length):
             if at > end:
                 raise self._truncated(at + 8)
             size = read(data, at)[0]
             at += 8 + size
-            if 0 < size <= LONGEST_TOKEN and length <= MAX_TOKENS:
-                seen.add(hash(data[at - size : at]))
-            else:
-                unseen += 1  # llama.cpp gives empty tokens a name of their own
+            if unique:
+                if 0 < size <= LONGEST_TOKEN:
+                    hashes.add(hash(data[at - size : at]))
+                else:
+                    others += 1
         self._at = at
         self._skip(0)
-        self._twice = len(seen) + unseen < length
+        if len(hashes) + others < length:
+            raise self._damaged("a token of its vocabulary is there twice")
         return Array("string", length)
 
     def _scalars(self, type_id: int, count: int) -> tuple[Any, ...]:
