@@ -9,7 +9,7 @@ from typing import Literal
 
 from models import catalogue, licences
 from models.catalogue import Entry
-from models.gguf_header import Header, Tensor
+from models.gguf_header import Header
 from models.hardware import Hardware
 from models.pull import size_text
 
@@ -32,9 +32,8 @@ Device = Literal["cpu", "gpu"]
 class MemoryNeed:
     """Bytes that running a model takes; ``draft`` is all of the draft model's own.
 
-    ``weights`` is the size of the file. On a CPU llama.cpp also keeps a repacked copy of the 4-bit matrices (596 MB of
-    the 1.5B): the pages of the file they came from are dropped when memory is short, so it is not counted twice,
-    although the process looks larger by that much.
+    ``weights`` is the size of the file. On a CPU llama.cpp repacks matrices for its kernels; it reads the file for that
+    and does not map it, so that nothing is in memory twice.
     """
 
     weights: int
@@ -103,30 +102,25 @@ def _compute_per_token() -> int:
     return 2 * MICRO_BATCH
 
 
-def largest_window(model: Header | Entry, available_bytes: int, *, loaded: bool = False) -> int:
+def largest_window(model: Header | Entry, available_bytes: int) -> int:
     """How many tokens of window fit beside the weights, in steps of 256; 0: not even the weights fit.
 
-    Not bounded by what the model was trained for.
-
-    Args:
-        loaded: the weights are in memory already, and ``available_bytes`` was read after that. The mapped file still
-            counts as available there, the repacked copy of its matrices does not.
+    Not bounded by what the model was trained for. ``available_bytes`` is what is free before the model is loaded.
     """
-    weights = model.size - (_repacked(model.tensors) if loaded and isinstance(model, Header) else 0)
-    room = available_bytes - weights - _compute_base(model) - min(RESERVE, available_bytes // 10)
+    room = available_bytes - model.size - _compute_base(model) - min(RESERVE, available_bytes // 10)
     per_token = kv_bytes_per_token(model) + _compute_per_token()
     return max(0, room // per_token // 256 * 256)
 
 
-def _repacked(tensors: Iterable[Tensor]) -> int:
-    """What llama.cpp copies into another layout on a CPU with AVX2 or NEON; the embedding is only looked up."""
-    return sum(
-        tensor.size
-        for tensor in tensors
-        if tensor.type in ("Q4_0", "Q4_K", "IQ4_NL")
-        and len(tensor.shape) > 1
-        and not tensor.name.startswith("token_embd")
-    )
+def layers_that_fit(model: Header, device_bytes: int, context_length: int) -> int:
+    """How many layers a device with this much free memory can take, each with its share of the KV cache.
+
+    The layers that remain run on the CPU. All of them, the output included, are ``model.layers + 1``.
+    """
+    need = memory_need(model, context_length)
+    room = device_bytes - need.compute - min(RESERVE, device_bytes // 10)
+    per_layer = (need.weights + need.kv_cache) / (model.layers + 1)
+    return max(0, min(int(room / per_layer), model.layers + 1))
 
 
 def recommend(

@@ -23,10 +23,13 @@ from assistant.engine.engine import (
 from assistant.engine.generation import Generation
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.output import Output
-from models import fit, gguf_header, hardware
+from models import fit, gguf_header, hardware, llama
 from models.errors import Cancelled, DoesNotFit, ModelError
+from models.gguf_header import Header
 from models.llama import Model
 
+_SMALLEST_WINDOW = 512  # tried even where the estimate says that nothing fits: estimates err
+_COMMON_WINDOW = 8192  # room for it is left on a GPU when layers are counted
 _FIRST_ANSWER = 256  # tokens of room behind the prompt before the KV cache has to grow
 
 
@@ -79,13 +82,14 @@ class LocalEngine:
             return self._loaded
         started = time.perf_counter()
         header = gguf_header.read_header(self.path)  # a damaged file must not reach llama.cpp
+        gpu_layers, most = self._placement(header)
 
         def progress(done: float) -> bool:
             if on_progress:
                 on_progress(done)
             return not self._cancelled
 
-        model = Model(self.path, gpu_layers=self.options.gpu_layers, on_progress=progress)
+        model = Model(self.path, gpu_layers=gpu_layers, on_progress=progress)
         try:
             if not model.can_generate:
                 raise ModelError(
@@ -95,7 +99,7 @@ class LocalEngine:
             threads = self.options.threads or hardware.default_threads()
             window = min(self.options.context_length or model.trained_context_length, model.trained_context_length)
             if self.options.context_length is None:
-                window = min(window, fit.largest_window(header, hardware.memory().available))
+                window = min(window, max(most, _SMALLEST_WINDOW))
             chat_format = self._chat_format(model)
             info = ModelInfo(
                 path=str(self.path),
@@ -121,6 +125,20 @@ class LocalEngine:
         )
         self._load_seconds = time.perf_counter() - started
         return self._loaded
+
+    def _placement(self, header: Header) -> tuple[int, int]:
+        """How many layers to offload, and how many tokens of window there is memory for, before anything is loaded."""
+        available = hardware.memory().available
+        gpus = [device for device in llama.devices() if device.type in ("gpu", "igpu") and device.memory_total]
+        layers = self.options.gpu_layers
+        if not gpus or layers == 0:
+            return layers, fit.largest_window(header, available)
+        free = sum(gpu.memory_free for gpu in gpus)
+        if layers < 0:
+            context_length = self.options.context_length or _COMMON_WINDOW
+            layers = fit.layers_that_fit(header, free, min(context_length, header.context_length))
+        share = min(1.0, layers / (header.layers + 1))
+        return layers, fit.largest_window(header, int(free + available * (1 - share)) if share < 1 else free)
 
     @staticmethod
     def _chat_format(model: Model) -> ChatFormat:

@@ -58,7 +58,6 @@ def test_the_largest_window_fits_and_one_step_more_does_not(starter: Path) -> No
         room = available - min(fit.RESERVE, available // 10)
         assert window % 256 == 0
         assert fit.memory_need(header, window).total <= room < fit.memory_need(header, window + 256).total
-        assert fit.largest_window(header, available, loaded=True) > window
     assert fit.largest_window(header, 500_000_000) == 0
 
 
@@ -113,3 +112,12 @@ def test_licences_and_tests_models_are_never_recommended_first() -> None:
 def test_a_task_is_preferred() -> None:
     assert "code" in fit.recommend(machine(3, 8), task="code")[0].entry.tasks
     assert "reasoning" in fit.recommend(machine(16, 8), task="reasoning")[0].entry.tasks
+
+
+def test_layers_that_fit_grow_with_the_device_up_to_all(starter: Path) -> None:
+    header = read_header(starter)
+    counts = [fit.layers_that_fit(header, int(gib * GIB), 8192) for gib in (0, 0.5, 1, 2, 4, 80)]
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert 0 < counts[2] < header.layers + 1
+    assert counts[-1] == header.layers + 1
