@@ -6,21 +6,19 @@ import json
 import sys
 
 import click
+from click_default_group import DefaultGroup
 
 from assistant import settings
 from models.errors import UsageError
 from models.paths import config_file
 
 
-@click.group(invoke_without_command=True, short_help="Show or edit the settings.")
-@click.pass_context
-def config(ctx: click.Context) -> None:
+@click.group(cls=DefaultGroup, default="show", default_if_no_args=True, short_help="Show or edit the settings.")
+def config() -> None:
     """Show or edit the settings. Alone it shows them.
 
     Flags come before the environment, the environment before the file, the file before what the model advises.
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(show)
 
 
 @config.command()

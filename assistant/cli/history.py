@@ -8,21 +8,24 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import click
+from click_default_group import DefaultGroup
 
 from assistant.chat import export as exports
 from assistant.chat.history import ConversationSummary, History, HistoryError, StoredConversation
 from models.errors import UsageError
 
 
-@click.group(invoke_without_command=True, short_help="List, show, search, export and remove chats.")
-@click.pass_context
-def history(ctx: click.Context) -> None:
+@click.group(
+    cls=DefaultGroup,
+    default="list",
+    default_if_no_args=True,
+    short_help="List, show, search, export and remove chats.",
+)
+def history() -> None:
     """List, show, search, export and remove chats. Alone it lists them.
 
     A chat is named by its number, which stays the same for ever: `assistant ask --cid 12` goes on with chat 12.
     """
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_)
 
 
 @history.command("list")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click_default_group import DefaultGroup
 
 from assistant.cli.pull_progress import PullDisplay
 from models import catalogue, fit, licences
@@ -21,14 +22,11 @@ from models.store import Installed, Mismatch, Store
 _NAME = "NAME is a catalogue id, an alias (starter, tiny), a name in the store, or a path to a GGUF file."
 
 
-@click.group(invoke_without_command=True, short_help="List, pull, check and remove models.")
-@click.option("--all", "everything", is_flag=True, help="Also drafts, and models that do not fit this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@click.pass_context
-def models(ctx: click.Context, everything: bool, as_json: bool) -> None:
+@click.group(
+    cls=DefaultGroup, default="list", default_if_no_args=True, short_help="List, pull, check and remove models."
+)
+def models() -> None:
     """List, pull, check and remove models. Alone it lists what is installed and what this machine could run."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_, everything=everything, as_json=as_json)
 
 
 @models.command("list")
