@@ -26,6 +26,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 QUESTION = "Explain how a hash map works: an introduction, a list of operations, a Python example, a table of costs."
 KEY = "ё"  # in no answer to this question
 BARE = """
@@ -62,8 +64,11 @@ def bare(model: str, tokens: int, home: Path) -> float:
     return measured
 
 
-def chat(model: str, tokens: int, home: Path, latencies: list[float] | None = None) -> float:
-    """Decode speed in the chat; with ``latencies`` keys are typed meanwhile, and their seconds are added there."""
+def chat(model: str, tokens: int, home: Path, shares: list[float], latencies: list[float] | None = None) -> float:
+    """Decode speed in the chat; with ``latencies`` keys are typed meanwhile, and their seconds are added there.
+
+    What part of a core the chat's own process used is added to ``shares``: that means something on a busy machine too.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
         command = [sys.executable, "-c", "from assistant.cli import main; main()", "chat", "-m", model]
@@ -74,12 +79,14 @@ def chat(model: str, tokens: int, home: Path, latencies: list[float] | None = No
         _read(terminal, 4.0)
         os.write(terminal, f"{QUESTION}\r".encode())
         typed = 0
+        start, before = time.monotonic(), _cpu_seconds(pid)
         while True:
             _read(terminal, 0.25)
             if latencies is not None and typed < 60 and _answering(home):
                 typed += 1
                 latencies.append(_type(terminal))
             if (measured := speed(home)) is not None:
+                shares.append((_cpu_seconds(pid) - before) / (time.monotonic() - start))
                 return measured
     finally:
         os.write(terminal, b"\x11")
@@ -87,6 +94,11 @@ def chat(model: str, tokens: int, home: Path, latencies: list[float] | None = No
             pass
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
+
+
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def _answering(home: Path) -> bool:
@@ -144,15 +156,17 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=300)
     given = parser.parse_args()
     without, inside = [], []
+    shares: list[float] = []
     latencies: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(given.rounds):
             without.append(bare(given.model, given.tokens, Path(folder, f"bare{number}")))
-            inside.append(chat(given.model, given.tokens, Path(folder, f"chat{number}")))
+            inside.append(chat(given.model, given.tokens, Path(folder, f"chat{number}"), shares))
             print(f"bare {without[-1]:6.2f} tok/s   chat {inside[-1]:6.2f} tok/s   {inside[-1] / without[-1]:.3f}")
-        chat(given.model, given.tokens, Path(folder, "typing"), latencies)
+        chat(given.model, given.tokens, Path(folder, "typing"), [], latencies)
     print(f"chat / bare, best of {given.rounds}: {max(inside) / max(without):.3f} (at least 0.97)")
     print(f"chat / bare, median: {statistics.median(inside) / statistics.median(without):.3f}")
+    print(f"the chat's own process: {100 * statistics.median(shares):.1f} % of one core")
     latencies.sort()
     share = latencies[max(0, round(0.95 * len(latencies)) - 1)]
     print(f"key to screen, {len(latencies)} keys: median {1e3 * statistics.median(latencies):.0f} ms, "
