@@ -61,6 +61,9 @@ class Answer(Widget):
     def __init__(self, text: str = "", *, code_theme: str = "monokai") -> None:
         super().__init__()
         self._markdown = MarkdownLines(text, code_theme)
+        # Lines as they go to the screen. The view moves with each new line, and then Textual asks for all of them again.
+        self._drawn: dict[int, Strip] = {}
+        self._drawn_for: tuple[int, RichStyle] | None = None
 
     @property
     def source(self) -> str:
@@ -72,6 +75,7 @@ class Answer(Widget):
         before = len(self._markdown.lines)
         first = self._markdown.append(text)
         after = len(self._markdown.lines)
+        self._drawn = {y: strip for y, strip in self._drawn.items() if y < first}
         if after != before:
             self.refresh(layout=True)
         else:
@@ -80,21 +84,28 @@ class Answer(Widget):
     def finish(self) -> None:
         """No more text will come."""
         self._markdown.finish()
+        self._drawn.clear()
         self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         if width != self._markdown.width:
             self._markdown.resize(width)
+            self._drawn.clear()
         return max(1, len(self._markdown.lines))
 
     def render_line(self, y: int) -> Strip:
-        lines = self._markdown.lines
-        strip = lines[y] if y < len(lines) else Strip([])
+        look = (self.size.width, self.rich_style)
+        if look != self._drawn_for:
+            self._drawn, self._drawn_for = {}, look
+        if (drawn := self._drawn.get(y)) is None:
+            lines = self._markdown.lines
+            strip = lines[y] if y < len(lines) else Strip([])
+            drawn = strip.adjust_cell_length(look[0]).apply_style(look[1]).apply_offsets(0, y)
+            self._drawn[y] = drawn
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(y)) is not None:
-            strip = _selected(strip, span, self.screen.get_component_rich_style("screen--selection"))
-        strip = strip.adjust_cell_length(self.size.width).apply_style(self.rich_style)
-        return strip.apply_offsets(0, y)
+            return _selected(drawn, span, self.screen.get_component_rich_style("screen--selection"))
+        return drawn
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         return selection.extract(plain(self._markdown.lines)), "\n"
