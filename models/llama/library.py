@@ -14,9 +14,13 @@ from models.errors import ModelError
 
 REQUIRED_VERSION = "0.3.36"  # of llama-cpp-python: its structures mirror one build of llama.cpp and have no stable ABI
 
-# Threads that wait at a barrier sleep instead of spinning (OpenMP reads this when it is loaded). Spinning gains nothing
-# on a quiet machine, and on one with other work it burns the time that the late thread needs: benchmarks/README.md.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Threads that wait at a barrier soon sleep instead of spinning (libgomp reads this when it is loaded). Spinning gains
+# nothing on a quiet machine, and beside other work it burns the time that the late thread needs: on two cores and one
+# busy process, decode is several times as fast without (benchmarks/bench_waiting.py).
+WAITING = {"GOMP_SPINCOUNT": "100"}
+if "OMP_WAIT_POLICY" not in os.environ:
+    for _name, _value in WAITING.items():
+        os.environ.setdefault(_name, _value)
 
 try:
     import llama_cpp as llama_cpp  # for the other files of this folder, which get it only checked
