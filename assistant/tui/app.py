@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -13,7 +15,7 @@ from textual.screen import Screen
 from assistant.tui.chat_screen import ChatScreen
 from assistant.tui.commands import COMMANDS
 from assistant.tui.keys import key_names
-from assistant.tui.session import Broken
+from assistant.tui.session import GOODBYE_SECONDS, Broken
 from assistant.tui.setup import Setup
 from assistant.tui.strings import Strings
 
@@ -49,12 +51,24 @@ class ChatApp(App[None]):
         self.chat.session.close()
 
     def _leave_on_signals(self) -> None:
-        """A closed window or a polite kill leaves like Ctrl+Q: the terminal is restored, the engine's process ends."""
-        for name in ("SIGTERM", "SIGHUP"):
-            if number := getattr(signal, name, None):
-                # Not in a thread other than the main one (tests), and not on Windows.
-                with suppress(NotImplementedError, RuntimeError, ValueError):
-                    asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        """A polite kill leaves like Ctrl+Q: the terminal is restored, the engine's process ends."""
+        loop = asyncio.get_running_loop()
+        # Not in a thread other than the main one (tests), and not on Windows.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGTERM, self.exit)
+            # Not through the loop, which may hang: Textual's writer dies at its first write to a terminal that is gone,
+            # and then all who draw wait for room in its queue for ever.
+            signal.signal(signal.SIGHUP, lambda *_: self._hang_up(loop))
+
+    def _hang_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not os.isatty(2):  # it is gone, and not only the signal of it came
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for file in (0, 1, 2):
+                os.dup2(nowhere, file)
+        loop.call_soon_threadsafe(self.exit)
+        last_resort = threading.Timer(GOODBYE_SECONDS + 1, os._exit, (128 + signal.SIGHUP,))
+        last_resort.daemon = True
+        last_resort.start()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: our commands, and Textual's choice of a theme."""

@@ -61,7 +61,7 @@ class Answer(Widget):
     def __init__(self, text: str = "", *, code_theme: str = "monokai") -> None:
         super().__init__()
         self._markdown = MarkdownLines(text, code_theme)
-        # Lines as they go to the screen. The view moves with each new line, and then Textual asks for all of them again.
+        # Lines as they go to the screen. The view moves with each new line, and Textual then asks for all of them anew.
         self._drawn: dict[int, Strip] = {}
         self._drawn_for: tuple[int, RichStyle] | None = None
 
