@@ -59,11 +59,13 @@ class Packages(_Frozen):
 
 
 class Attention(_Frozen):
-    """What the KV cache is made of. ``layers`` counts only those that keep keys and values for every position."""
+    """What the KV cache is made of. ``layers`` counts only those that keep keys and values for every position;
+    ``heads`` (of the queries) is needed where they are short, see ``models.fit``."""
 
     layers: int
     kv_heads: int
     head_dim: int
+    heads: int | None = None
 
 
 class Entry(_Frozen):

@@ -71,7 +71,7 @@ def memory_need(model: Header | Entry, context_length: int, draft: Header | Entr
 
 
 def _own_need(model: Header | Entry, context_length: int) -> MemoryNeed:
-    compute = _compute_base(model) + _compute_per_token() * context_length
+    compute = _compute_base(model) + _compute_per_token(model) * context_length
     return MemoryNeed(model.size, kv_bytes_per_token(model) * context_length, compute)
 
 
@@ -89,17 +89,29 @@ def _compute_base(model: Header | Entry) -> int:
     """Activations of one micro-batch in F32.
 
     Measured with llama.cpp's own log on three models (135M, 0.5B, 1.5B) at four windows, llama-cpp-python 0.3.36 on a
-    CPU: exactly 4 bytes x micro-batch x (4 embedding + 3 feed-forward lengths), and 2 bytes x micro-batch for each
-    token of the window (the attention mask). An entry of the catalogue has no lengths: the square root of the
-    parameters stands for them, a little above all three.
+    CPU. Heads of 128 and flash attention: exactly 4 bytes x micro-batch x (4 embedding + 3 feed-forward lengths), and
+    2 bytes x micro-batch for each token of the window (the attention mask). Shorter heads, which go without it: 5.5
+    embedding lengths, and for each token of the window the scores of every head and a mask in F32. An entry of the
+    catalogue has no lengths: the square root of the parameters stands for them, a little above all three.
     """
+    short = _short_heads(model)
     if isinstance(model, Entry):
-        return int(1_750 * math.sqrt(model.params))
+        return int((600 if short else 1_750) * math.sqrt(model.params))
+    if short:
+        return int(4 * MICRO_BATCH * 5.5 * model.embedding_length)
     return 4 * MICRO_BATCH * (4 * model.embedding_length + 3 * model.number("feed_forward_length"))
 
 
-def _compute_per_token() -> int:
-    return 2 * MICRO_BATCH
+def _compute_per_token(model: Header | Entry) -> int:
+    short = _short_heads(model)
+    return 4 * MICRO_BATCH * (short + 1) if short else 2 * MICRO_BATCH
+
+
+def _short_heads(model: Header | Entry) -> int:
+    """How many heads there are, if they are too short for flash attention on a CPU (models/llama); else 0."""
+    if isinstance(model, Entry):
+        return model.attention.heads or 0
+    return model.heads if model.head_dims[0] < 128 else 0
 
 
 def largest_window(model: Header | Entry, available_bytes: int) -> int:
@@ -108,7 +120,7 @@ def largest_window(model: Header | Entry, available_bytes: int) -> int:
     Not bounded by what the model was trained for. ``available_bytes`` is what is free before the model is loaded.
     """
     room = available_bytes - model.size - _compute_base(model) - min(RESERVE, available_bytes // 10)
-    per_token = kv_bytes_per_token(model) + _compute_per_token()
+    per_token = kv_bytes_per_token(model) + _compute_per_token(model)
     return max(0, room // per_token // 256 * 256)
 
 

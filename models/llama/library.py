@@ -17,7 +17,7 @@ REQUIRED_VERSION = "0.3.36"  # of llama-cpp-python: its structures mirror one bu
 # Threads that wait at a barrier soon sleep instead of spinning (libgomp reads this when it is loaded). Spinning gains
 # nothing on a quiet machine, and beside other work it burns the time that the late thread needs: on two cores and one
 # busy process, decode is several times as fast without (benchmarks/bench_waiting.py).
-WAITING = {"GOMP_SPINCOUNT": "100"}
+WAITING = {"GOMP_SPINCOUNT": "1000"}
 if "OMP_WAIT_POLICY" not in os.environ:
     for _name, _value in WAITING.items():
         os.environ.setdefault(_name, _value)
@@ -131,6 +131,10 @@ def devices() -> list[Device]:
             )
         )
     return found
+
+
+def sees_gpu() -> bool:
+    return any(device.type != "cpu" for device in devices())
 
 
 def path() -> Path:

@@ -59,7 +59,7 @@ class Model(Handle):
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = self._may_repack(path) if amx is None else amx
-        if all(device.type == "cpu" for device in library.devices()):
+        if not library.sees_gpu():
             # Weights are repacked for the CPU's kernels: a mapped file would stay in memory beside the copy.
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         params.progress_callback = progress
@@ -132,6 +132,14 @@ class Model(Handle):
     @property
     def layers(self) -> int:
         return int(llama_cpp.llama_model_n_layer(self.pointer))
+
+    @property
+    def head_dim(self) -> int:
+        """Length of the key of one attention head."""
+        architecture = self.metadata("general.architecture")
+        stated = self.metadata(f"{architecture}.attention.key_length")
+        heads = llama_cpp.llama_model_n_head(self.pointer) or 1
+        return int(stated) if stated else int(llama_cpp.llama_model_n_embd(self.pointer)) // heads
 
     @property
     def can_generate(self) -> bool:

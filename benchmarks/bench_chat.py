@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from report import compare, publish
 
 QUESTION = "Explain how a hash map works: an introduction, a list of operations, a Python example, a table of costs."
 KEY = "ё"  # in no answer to this question
@@ -152,8 +153,8 @@ def _env(home: Path) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("-m", "--model", default="starter")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=200)
     given = parser.parse_args()
     without, inside = [], []
     shares: list[float] = []
@@ -164,13 +165,14 @@ def main() -> None:
             inside.append(chat(given.model, given.tokens, Path(folder, f"chat{number}"), shares))
             print(f"bare {without[-1]:6.2f} tok/s   chat {inside[-1]:6.2f} tok/s   {inside[-1] / without[-1]:.3f}")
         chat(given.model, given.tokens, Path(folder, "typing"), [], latencies)
-    print(f"chat / bare, best of {given.rounds}: {max(inside) / max(without):.3f} (at least 0.97)")
-    print(f"chat / bare, median: {statistics.median(inside) / statistics.median(without):.3f}")
-    print(f"the chat's own process: {100 * statistics.median(shares):.1f} % of one core")
     latencies.sort()
-    share = latencies[max(0, round(0.95 * len(latencies)) - 1)]
-    print(f"key to screen, {len(latencies)} keys: median {1e3 * statistics.median(latencies):.0f} ms, "
-          f"95 % {1e3 * share:.0f} ms (at most 50)")  # fmt: skip
+    late = 1000 * latencies[max(0, round(0.95 * len(latencies)) - 1)]
+    rows = [
+        compare("decode in the chat / without a screen", inside, without, "tok/s", ">= 0.97"),
+        compare("a key to the screen while it streams, 95 % / limit", [late], [50], "ms", "<= 1"),
+    ]
+    notes = f"{given.model}, {given.rounds} rounds in turns, {len(latencies)} keys; "
+    publish("chat", rows, notes + f"the chat's own process took {statistics.median(shares):.1%} of one core")
 
 
 if __name__ == "__main__":
