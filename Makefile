@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n auto
-MODELS := tiny starter
+MODELS := tiny starter qwen2.5-coder-0.5b-instruct-q4_k_m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev chat test test-all models lint format docs benchmarks clean
