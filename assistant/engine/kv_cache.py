@@ -108,8 +108,9 @@ class KVCache:
     def stop(self) -> None:
         """End the running computation, from any thread, and refuse more until :meth:`rearm`."""
         self._stopped = True
-        if self._context:
-            self._context.abort()
+        context = self._context  # once: the other thread may be replacing it by a larger one
+        if context:
+            context.abort()
 
     def rearm(self) -> None:
         self._stopped = False

@@ -243,8 +243,9 @@ class LocalEngine:
 
     def cancel(self) -> None:
         self._cancelled = True
-        if self._loaded:
-            self._loaded.cache.stop()
+        loaded = self._loaded  # once: another thread may close it
+        if loaded:
+            loaded.cache.stop()
 
     def close(self) -> None:
         if self._loaded:

@@ -143,7 +143,7 @@ class WorkerEngine:
                         return
                 finished = True
                 raise self._died()
-            except OSError as error:
+            except (OSError, ValueError) as error:  # a broken pipe; a line that a kill cut short, or a closed file
                 finished = True
                 raise self._died() from error
             finally:
@@ -153,14 +153,13 @@ class WorkerEngine:
 
     def _start(self) -> None:
         self.close()
-        log = log_dir() / "engine.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > _LOG_BYTES:
-            log.unlink()
-        with log.open("a") as errors_to:
-            self._log, self._log_start = log, errors_to.tell()
+        # -P: else Python takes modules of the folder it is started in for ours, and many projects have a `models`.
+        module = [sys.executable, "-P", "-m", "assistant.engine.worker"]
+        self._log = log_dir() / "engine.log"
+        with _open_log(self._log) as errors_to:
+            self._log_start = errors_to.tell()
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "assistant.engine.worker", str(self.path), json.dumps(asdict(self.options))],
+                [*module, str(self.path), json.dumps(asdict(self.options))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors_to,
@@ -191,6 +190,17 @@ class WorkerEngine:
             f"The engine's process ended unexpectedly ({reason}).",
             f"Ask again: the model is loaded anew. If it happens again, see {self._log}.",
         )
+
+
+def _open_log(log: Path) -> IO[str]:
+    """The log to append to; nowhere, if its folder cannot be written: answers do not depend on it."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.unlink()
+        return log.open("a")
+    except OSError:
+        return open(os.devnull, "a")
 
 
 def _event(data: dict[str, Any]) -> Event:

