@@ -14,9 +14,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
-from jinja2.nodes import CallBlock, Node
+from jinja2.nodes import CallBlock, Concat, Node
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -59,9 +60,21 @@ class _Generation(Extension):
         return caller()
 
 
+class _Compiler(CodeGenerator):
+    """``~`` is no binary operator to jinja2's sandbox, which does not intercept it."""
+
+    def visit_Concat(self, node: Concat, frame: Frame) -> None:
+        self.write("environment.concatenate((")
+        for piece in node.nodes:
+            self.visit(piece, frame)
+            self.write(", ")
+        self.write("))")
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Also bounds what makes something large out of something small."""
 
+    code_generator_class = _Compiler
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -81,6 +94,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if operator == "%" and isinstance(left, str):
             raise SecurityError("printf formats are not allowed")
         return super().call_binop(context, operator, left, right)
+
+    def concatenate(self, pieces: Sequence[object]) -> str:
+        """``~`` of these values."""
+        texts = [str(piece) for piece in pieces]
+        if sum(map(len, texts)) > MAX_LENGTH:
+            raise SecurityError("a value is too long")
+        return "".join(texts)
 
 
 def _raise_exception(message: str) -> NoReturn:
@@ -145,7 +165,7 @@ class ChatFormat:
         environment.globals.pop("lipsum")
         try:
             self._template = environment.from_string(template)
-        except (TemplateSyntaxError, RecursionError) as error:
+        except (TemplateSyntaxError, SyntaxError, *_TEMPLATE_BUGS) as error:  # SyntaxError: of the Python made of it
             raise self._broken(error) from error
         self.reasoning_markers = next((pair for pair in REASONING_MARKERS if pair[0] in template), None)
 
