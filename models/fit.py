@@ -81,8 +81,8 @@ def kv_bytes_per_token(model: Header | Entry) -> int:
         attention = model.attention
         return 2 * attention.layers * attention.kv_heads * attention.head_dim * 2
     heads = model.metadata.get(f"{model.architecture}.attention.head_count_kv")
-    layers = heads if isinstance(heads, list) else [model.kv_heads] * model.layers
-    return sum(int(count) for count in layers) * sum(model.head_dims) * 2
+    each = [max(0, count) for count in heads if isinstance(count, int)] if isinstance(heads, list) else None
+    return (model.kv_heads * model.layers if each is None else sum(each)) * sum(model.head_dims) * 2
 
 
 def _compute_base(model: Header | Entry) -> int:

@@ -97,11 +97,12 @@ class Header:
     tensors: tuple[Tensor, ...]
 
     def number(self, key: str, default: int = 0) -> int:
-        """An integer of this architecture's own keys, for instance ``block_count``; of a per-layer list the largest."""
+        """An integer of this architecture's own keys, for instance ``block_count``; of a per-layer list the largest;
+        never below 0."""
         value = self.metadata.get(f"{self.architecture}.{key}")
         if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
-            return int(max(value))
-        return int(value) if isinstance(value, int) else default
+            return int(max(0, *value))
+        return int(max(0, value)) if isinstance(value, int) else default
 
     def text(self, key: str) -> str | None:
         """A string of the metadata, by its full key."""

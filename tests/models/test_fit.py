@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models import catalogue, fit, licences
-from models.gguf_header import read_header
+from models.gguf_header import Header, read_header
 from models.hardware import Hardware
 from models.llama import Device
 
@@ -33,6 +33,14 @@ def test_the_need_is_what_llama_cpp_takes(tiny: Path, window: int) -> None:
     assert need.kv_cache == pytest.approx(float(kv) * 2**20, rel=0.01)
     assert need.compute == pytest.approx(float(compute) * 2**20, rel=0.03)
     assert need.weights == tiny.stat().st_size
+
+
+def test_hostile_numbers_of_a_header_cost_nothing() -> None:
+    hostile: dict[str, object] = {"general.architecture": "x", "x.block_count": 2**62, "x.attention.head_count": 4}
+    for heads in (2**31, -1, ["a", -5, 3]):
+        header = Header((), 3, 1000, {**hostile, "x.attention.head_count_kv": heads}, ())
+        assert fit.largest_window(header, GIB) >= 0
+        assert fit.memory_need(header, 4096).total > 0
 
 
 def test_an_entry_is_estimated_close_to_its_header(tiny: Path, starter: Path, draft: Path) -> None:
