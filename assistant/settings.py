@@ -5,6 +5,7 @@ What is not set is left to the model: its catalogue entry knows how it wants to 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
@@ -24,7 +25,7 @@ from pydantic import (
 )
 
 from assistant.engine.engine import GenerateOptions, LoadOptions
-from models.errors import UsageError
+from models.errors import UsageError, UserError
 from models.paths import config_file
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
@@ -320,13 +321,19 @@ def _write(path: Path, text: str) -> None:
     """Checked, then whole or not at all. A link is followed: settings often live in a folder of dotfiles."""
     _parse(text, path)
     path = path.resolve()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"The settings {path} cannot be written: {error.strerror}.",
+            "Look at the permissions and the space of its disk, or set ASSISTANT_DATA_DIR to another folder.",
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

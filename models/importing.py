@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -28,9 +28,16 @@ def bring(original: Path, folder: Path, how: Literal["copy", "link", "move"], re
         if how == "link":
             partial.symlink_to(original)
         else:
-            shutil.move(original, partial)
+            try:
+                original.replace(partial)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _copy(original, partial, report)  # to another disk: the original goes when the copy is safe
     partial.replace(target)
     sync_folder(folder)
+    if how == "move":
+        original.unlink(missing_ok=True)
     return File(name=target.name, size=size, sha256=digest)
 
 
@@ -43,12 +50,16 @@ def name_of(path: Path) -> str:
 def _copy(source: Path, target: Path, report: Callable[[int], None]) -> str:
     """Copy a file to disk for good; returns its sha256."""
     digest, done = hashlib.sha256(), 0
-    with source.open("rb") as original, target.open("wb") as copy:
-        while block := original.read(BLOCK):
-            copy.write(block)
-            digest.update(block)
-            done += len(block)
-            report(done)
-        copy.flush()
-        os.fsync(copy.fileno())
+    try:
+        with source.open("rb") as original, target.open("wb") as copy:
+            while block := original.read(BLOCK):
+                copy.write(block)
+                digest.update(block)
+                done += len(block)
+                report(done)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except BaseException:
+        target.unlink(missing_ok=True)  # unlike a pull it does not go on: the file is here
+        raise
     return digest.hexdigest()

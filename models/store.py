@@ -149,8 +149,8 @@ class Store:
             raise ModelError(
                 f"There is no file {name}.", "Look at the path, or see what is installed: assistant models"
             )
-        if any(pull.name == name for pull in self.interrupted()):
-            raise ModelError(f"The pull of {name} was not finished.", f"Finish it: assistant models pull {name}")
+        if any(pull.name == name for pull in self.interrupted()):  # of no pull: those have an entry
+            raise ModelError(f"The import of {name} was not finished.", "Import the file again.")
         also = tuple(model.name for model in self.installed())
         raise ModelError(f"There is no model named “{name}”.", catalogue.load().suggest(name, also))
 
@@ -287,7 +287,8 @@ class Store:
                 raise UsageError(
                     f"“{name}” is installed already.", f"Choose --name, or first: assistant models rm {name}"
                 )
-            if how == "copy":
+            other_disk = originals[0].stat().st_dev != folder.stat().st_dev
+            if how == "copy" or (how == "move" and other_disk):
                 check_space(folder, total + MARGIN, f"{name} needs")
             files, before = [], 0
             for original in originals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ def _verb(name: str) -> Callable[..., Any]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """The console script. Every :class:`models.errors.UserError` becomes two lines on stderr and its exit code."""
+    _prepare_streams()
     try:
         cli.main(args=None if args is None else list(args), prog_name="assistant", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -90,6 +92,16 @@ def main(args: Sequence[str] | None = None) -> None:
         if isinstance(error, OSError):
             _die(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", None, 1)
         raise
+
+
+def _prepare_streams() -> None:
+    """A stream that the caller closed leads nowhere; a letter that the terminal's encoding lacks becomes a `?`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - until the end; it also takes the free number
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _die(message: str, hint: str | None, code: int) -> None:

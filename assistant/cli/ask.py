@@ -71,12 +71,14 @@ def ask(
     Exit codes: 0 answered, 2 usage, 3 model missing or unusable, 4 does not fit the window, 130 stopped by Ctrl+C
     (what was generated is printed and kept).
     """
+    if no_history and (go_on or cid is not None):
+        raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     settings = user_settings.load()
     flags = user_settings.parse_options(options)
     question = _question(" ".join(prompt), files)
     installed = chosen_model(model or settings.model)
     history = _history(settings.history and not no_history, needed=go_on or cid is not None)
-    if go_on:
+    if go_on and cid is None:
         cid = history.latest()
         if cid is None:
             raise UsageError("There is no chat to go on with.", "Leave out -c to begin one.")
@@ -92,16 +94,22 @@ def ask(
     )
     screen = _Screen(streams=not (as_json or no_stream or extract))
     result: Result | None = None
-    for event in interruptible(conversation.send(question), conversation.cancel):
-        match event:
-            case Progress():
-                screen.progress(event)
-            case Delta():
-                screen.delta(event)
-            case Compacting() | Compacted():
-                screen.compaction(event)
-            case Result():
-                result = event
+    unsaved: HistoryError | None = None
+    try:
+        for event in interruptible(conversation.send(question), conversation.cancel):
+            match event:
+                case Progress():
+                    screen.progress(event)
+                case Delta():
+                    screen.delta(event)
+                case Compacting() | Compacted():
+                    screen.compaction(event)
+                case Result():
+                    result = event
+    except HistoryError as error:
+        if result is None:
+            raise
+        unsaved = error  # told after the answer, which is complete
     assert result is not None
     screen.end()
     if as_json:
@@ -125,6 +133,8 @@ def ask(
         click.echo("The answer stops here: no tokens are left (max_tokens, or the window is full).", err=True)
     history.close()
     engine.close()
+    if unsaved:
+        raise unsaved
     if result.finish_reason == "cancelled":
         click.echo("Stopped. What was generated is kept in the history." if history.path else "Stopped.", err=True)
         sys.exit(130)

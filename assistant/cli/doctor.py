@@ -120,7 +120,9 @@ def _store(*, verify: bool) -> Iterator[Finding]:
         except UserError as error:
             yield "models", model.name, f"{error.message} {error.hint or ''}".strip(), False
     for pull in store.interrupted():
-        hint = f"not finished ({_gib(pull.done)}); go on with `assistant models pull {pull.name}`"
+        go_on = f"go on with `assistant models pull {pull.name}`"
+        drop = f"import the file again, or `assistant models rm {pull.name}`"
+        hint = f"not finished ({_gib(pull.done)}); {go_on if pull.total else drop}"
         yield "models", pull.name, hint, True
 
 

@@ -15,7 +15,7 @@ from click_default_group import DefaultGroup
 from assistant.cli.pull_progress import PullDisplay
 from models import catalogue, fit, licences
 from models.catalogue import Entry
-from models.errors import Cancelled, IntegrityError, ModelError
+from models.errors import Cancelled, IntegrityError, ModelError, UsageError
 from models.pull import size_text
 from models.store import Installed, Mismatch, Store
 
@@ -122,7 +122,9 @@ def show(name: str, as_json: bool) -> None:
 def rm(names: tuple[str, ...], yes: bool) -> None:
     """Remove models from the store, or what an interrupted pull has left."""
     for name in names:
-        if not yes and sys.stdin.isatty():
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError(f"Removing {name} needs a yes.", "Add -y.")
             click.confirm(f"Remove {name}?", abort=True, err=True)
         click.echo(f"{name} is removed; {size_text(Store().remove(name))} are free.", err=True)
 

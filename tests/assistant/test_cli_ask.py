@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -115,6 +117,7 @@ def test_usage_and_stats_go_to_stderr() -> None:
         (("ask", "x", "-m", "tiny", "-o", "context_length", "256"), b"word " * 2000, 4, "256"),
         (("ask", "x", "-m", "tiny", "--cid", "999"), None, 1, "999"),
         (("ask", "x", "-m", "tiny", "-c"), None, 2, "no chat"),
+        (("ask", "x", "-m", "tiny", "-c", "--no-history"), None, 2, "no chats to go on with"),
         (("ask", "--no-such-flag"), None, 2, "No such option"),
         (("frobnicate",), None, 2, "No such command"),
     ],
@@ -153,6 +156,27 @@ def test_a_history_that_cannot_be_written_costs_only_a_warning(home: Path) -> No
     assert done.stdout.strip()
     assert "not kept" in error(done)
     assert (home / "history.db").read_bytes().startswith(b"this is no database")
+
+
+def test_an_answer_that_cannot_be_saved_is_printed_all_the_same(home: Path) -> None:
+    assert run("history").returncode == 0
+    with contextlib.closing(sqlite3.connect(home / "history.db")) as database:
+        database.execute(
+            "CREATE TRIGGER full_disk BEFORE UPDATE ON messages WHEN new.status = 'complete' "
+            "BEGIN SELECT raise(ABORT, 'no room'); END"
+        )
+    done = run("ask", "Say hello.", *SHORT, "--json")
+    assert json.loads(done.stdout)["text"]
+    assert done.returncode == 1
+    assert "no room" in error(done)
+
+
+def test_streams_that_are_closed_or_know_few_letters() -> None:
+    closed = f"exec {sys.executable} -m assistant ask -m tiny -o max_tokens 3 Привет <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", closed], timeout=60, check=False).returncode == 0
+    done = run("history", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"??????" in done.stdout
 
 
 STORY = ("ask", "Tell me a very long story about the sea, with many chapters.", "-m", "tiny", "-o", "temperature", "1")

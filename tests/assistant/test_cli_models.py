@@ -129,6 +129,7 @@ def test_pull_from_a_folder_repairs_a_damaged_model(store: Store, tiny: Path) ->
         (["pull", "startr"], 3, "catalogue has no model", "Did you mean starter?"),
         (["pull", "starter"], 5, "ASSISTANT_OFFLINE is set", "--from PATH"),
         (["rm", "-y", "starter"], 3, "not in the store", "assistant models"),
+        (["rm", "starter"], 2, "needs a yes", "Add -y"),
         (["import", "/dev/null"], 3, "is not a file", "GGUF"),
         (["verify", "starter"], 3, "not in the store", "assistant models"),
     ],
