@@ -48,11 +48,14 @@ class ChatScreen(ConversationScreen):
         text = event.text.strip()
         if not text:
             return
-        if (parsed := commands.parse(text)) is not None:
+        parsed = commands.parse(text)
+        found = commands.find(parsed[0]) if parsed else None
+        if self.session.busy and (parsed is None or (found and found.must_wait(parsed[1]))):
+            self.hint(self.say("busy_kept"))
+            return
+        if parsed is not None:
             self.prompt.sent(event.text)
             await self._command(*parsed)
-            return
-        if not self.idle():
             return
         if self.conversation is None:
             self._choose_model(welcome=not self.setup.store.installed())
@@ -117,7 +120,11 @@ class ChatScreen(ConversationScreen):
         session = self.session
         if session.busy and self.conversation is not None:
             if session.take_back():
-                question = self.conversation.undo()
+                try:
+                    question = self.conversation.undo()
+                except UserError as error:
+                    await self.fail(error)
+                    return
                 if not self.prompt.text.strip():
                     self.prompt.write(question)
                 await self.transcript.show(self.conversation.messages)

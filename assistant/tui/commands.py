@@ -24,6 +24,8 @@ class Command:
     Attributes:
         argument: how the argument is written in help; empty: it takes none.
         key: the id of the key that does the same.
+        waits: it changes the conversation or needs the engine, so not while an answer is written. One whose argument
+            may be left out waits only with it; alone, it only shows.
     """
 
     name: str
@@ -31,18 +33,28 @@ class Command:
     argument: str = ""
     aliases: tuple[str, ...] = ()
     key: str | None = None
+    waits: bool = False
+
+    def must_wait(self, argument: str) -> bool:
+        """Whether it cannot run with this argument while an answer is written."""
+        return self.waits and bool(argument or not self.argument)
 
 
 COMMANDS: dict[str, Command] = {}
 
 
 def command(
-    name: str, *, argument: str = "", aliases: tuple[str, ...] = (), key: str | None = None
+    name: str,
+    *,
+    argument: str = "",
+    aliases: tuple[str, ...] = (),
+    key: str | None = None,
+    waits: bool = False,
 ) -> Callable[[Run], Run]:
     """Register the function as ``/name``. It gets the chat's screen and what stands after the name."""
 
     def register(run: Run) -> Run:
-        COMMANDS[name] = Command(name, run, argument, aliases, key)
+        COMMANDS[name] = Command(name, run, argument, aliases, key, waits)
         return run
 
     return register
@@ -80,7 +92,7 @@ async def _help(chat: ChatScreen, argument: str) -> None:
     chat.action_help()
 
 
-@command("new", key="new")
+@command("new", key="new", waits=True)
 async def _new(chat: ChatScreen, argument: str) -> None:
     await chat.new_chat()
 
@@ -90,7 +102,7 @@ async def _chats(chat: ChatScreen, argument: str) -> None:
     chat.action_chats()
 
 
-@command("model", argument="[NAME]", key="model")
+@command("model", argument="[NAME]", key="model", waits=True)
 async def _model(chat: ChatScreen, argument: str) -> None:
     if argument:
         await chat.use_model(argument)
@@ -98,7 +110,7 @@ async def _model(chat: ChatScreen, argument: str) -> None:
         chat.action_models()
 
 
-@command("system", argument="[TEXT]")
+@command("system", argument="[TEXT]", waits=True)
 async def _system(chat: ChatScreen, argument: str) -> None:
     if argument and not chat.idle():
         return
@@ -111,17 +123,17 @@ async def _system(chat: ChatScreen, argument: str) -> None:
         await chat.note(chat.say("system_cleared" if argument else "system_none"))
 
 
-@command("retry")
+@command("retry", waits=True)
 async def _retry(chat: ChatScreen, argument: str) -> None:
     await chat.retry()
 
 
-@command("edit")
+@command("edit", waits=True)
 async def _edit(chat: ChatScreen, argument: str) -> None:
     chat.edit()
 
 
-@command("undo")
+@command("undo", waits=True)
 async def _undo(chat: ChatScreen, argument: str) -> None:
     await chat.undo()
 
@@ -131,7 +143,7 @@ async def _export(chat: ChatScreen, argument: str) -> None:
     await chat.export(Path(argument).expanduser() if argument else None)
 
 
-@command("context")
+@command("context", waits=True)
 async def _context(chat: ChatScreen, argument: str) -> None:
     chat.show_budget()
 
@@ -141,7 +153,7 @@ async def _stats(chat: ChatScreen, argument: str) -> None:
     await chat.show_stats()
 
 
-@command("clear")
+@command("clear", waits=True)
 async def _clear(chat: ChatScreen, argument: str) -> None:
     await chat.clear()
 

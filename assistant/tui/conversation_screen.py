@@ -166,12 +166,14 @@ class ConversationScreen(Screen[None]):
         """Show this conversation, or a new one."""
         assert self.session.engine is not None
         assert self.model is not None
+        # A stored chat keeps its own system prompt; `-s` is for the one that was asked for beside it.
+        asked_for = self.conversation is None and id == self.setup.conversation
         try:
             self.conversation = Conversation(
                 self.session.engine,
                 self.setup.history,
                 model=self.model.name,
-                system=self._system,
+                system=self._system if id is None or asked_for else None,
                 options=self.setup.generate_options(self.model),
                 id=id,
             )
@@ -228,6 +230,7 @@ class ConversationScreen(Screen[None]):
             await self.transcript.show(self.conversation.messages)
         await self.transcript.begin(None if replaces else question)
         self.stopping = False
+        self._hint_until = 0.0
         self._tokens = 0
         self.result = None
         self.session.answer(self.conversation, events)

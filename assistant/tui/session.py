@@ -51,7 +51,7 @@ class LoadFailed(UIMessage):
 
 
 class Answered(UIMessage):
-    """An answer ended: with a result, with an error, or with neither when it was taken back before it began."""
+    """An answer ended: with a result, or with an error; with both when it was not saved."""
 
     def __init__(self, result: Result | None, error: UserError | None = None) -> None:
         super().__init__()
@@ -97,7 +97,8 @@ class Session:
         # A daemon: when the screen is gone, nobody waits for an engine that hangs; its process ends with ours.
         self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         self._thread.start()
-        self._taken_back = threading.Event()
+        self._turn = threading.Lock()  # a question is either taken back or begun
+        self._begun = False
         self.engine: Engine | None = None
         self.state = State("no_model")
         self.info: ModelInfo | None = None
@@ -124,7 +125,7 @@ class Session:
         self.feed = Feed()
         self.read = 0
         self.first_token = 0.0
-        self._taken_back.clear()
+        self._begun = False
         loading = self.state.phase == "loading"
         if not loading:
             self.state = State("waiting")
@@ -132,11 +133,18 @@ class Session:
         self._jobs.put(lambda: self._answer(events, feed))
 
     def take_back(self) -> bool:
-        """Drop a question whose turn has not come because the model is still loading. The load goes on."""
-        if self.busy and self.state.phase == "loading" and not self._taken_back.is_set():
-            self._taken_back.set()
+        """Drop a question whose turn has not come because the model is still loading. The load goes on.
+
+        Then there is nothing to wait for: another may be asked at once, and no Answered comes for this one.
+        """
+        with self._turn:
+            if not self.busy or self._begun:
+                return False
+            self.feed = Feed()
+            self.busy = False
+            if self.state.phase == "waiting":
+                self.state = State("ready" if self.info else "unloaded")
             return True
-        return False
 
     def count(self, conversation: Conversation, asked: bool = False) -> None:
         """Ask how the window is used; the model is loaded for it."""
@@ -184,12 +192,15 @@ class Session:
                 self._tell(Loaded(info))
 
     def _answer(self, events: Iterator[Event], feed: Feed) -> None:
+        with self._turn:
+            if feed is not self.feed:
+                return
+            self._begun = True
         result: Result | None = None
         error: UserError | None = None
         try:
-            if not self._taken_back.is_set():
-                for event in events:
-                    result = self._take(event, feed) or result
+            for event in events:
+                result = self._take(event, feed) or result
         except UserError as failed:
             error = failed
         if self.state.phase != "failed" or result is not None:
@@ -218,6 +229,8 @@ class Session:
         return None
 
     def _count(self, conversation: Conversation, asked: bool) -> None:
+        if self.state.phase == "failed" and not asked:
+            return  # the load before it has told why
         try:
             self._tell(Counted(conversation.budget(), asked))
         except Cancelled:

@@ -29,7 +29,7 @@ def stats(say: Strings, model: str, result: Result) -> Content:
         (say("stats_prefill"), speed(times.prefill_tokens, times.prefill_seconds)),
         (say("stats_cached"), say("tokens", tokens=say.number(result.prompt_tokens - times.prefill_tokens))),
         (say("stats_decode"), speed(times.decode_tokens, times.decode_seconds)),
-        (say("stats_reason"), result.finish_reason),
+        (say("stats_reason"), say(f"reason_{result.finish_reason}")),
     ]
     return _table(say("stats_title"), rows)
 

@@ -272,6 +272,8 @@ class Transcript(VerticalScroll, can_focus=True):
         for message in messages:
             if message.role == "user":
                 widgets.append(Question(message.text))
+            elif message.role == "note":
+                widgets.append(Note(self._strings("compacted", note=message.text)))
             elif message.role == "assistant":
                 if message.reasoning:
                     widgets.append(Reasoning(message.reasoning, self._strings, collapsed=not self.show_reasoning))

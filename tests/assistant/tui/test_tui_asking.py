@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from scripted_engine import ScriptedEngine
 
 from assistant.chat.history import History
@@ -61,6 +62,22 @@ async def test_esc_while_loading_takes_the_question_back_and_goes_on_loading(scr
         assert [m.content for m in engine.asked[0]] == ["Meant"]
 
 
+async def test_what_was_taken_back_can_be_asked_again_before_the_model_is_there(scripted, open_chat):
+    engine = ScriptedEngine(["Answer."])
+    engine.may_load.clear()
+    async with open_chat(scripted(engine)) as chat:
+        await chat.until(lambda: "43 %" in chat.status)
+        await chat.send("A slip")
+        await chat.pilot.press("escape", "escape")  # the second stops nothing, not the load either
+        await chat.send("Meant")
+        assert chat.questions == ["Meant"]
+        assert "your question is next" in chat.status
+        engine.may_load.set()
+        await chat.answered()
+        assert chat.answers == ["Answer."]
+        assert [m.content for m in engine.asked[0]] == ["Meant"]
+
+
 async def test_esc_stops_keeps_and_marks_the_half_answer(scripted, open_chat):
     engine = ScriptedEngine(["Half ", "never"])
     engine.may_go_on.clear()
@@ -91,6 +108,23 @@ async def test_a_second_question_while_one_is_answered_stays_in_the_prompt(scrip
         engine.may_go_on.set()
         await chat.answered()
         assert chat.questions == ["First"]
+
+
+@pytest.mark.parametrize("command", ["/context", "/undo", "/system Be brief.", "/model tiny", "/new"])
+async def test_a_command_that_has_to_wait_stays_in_the_prompt(scripted, open_chat, command):
+    engine = ScriptedEngine(["One ", "two"])
+    engine.may_go_on.clear()
+    async with open_chat(scripted(engine)) as chat:
+        await chat.send("First")
+        await chat.until(lambda: chat.answers)
+        await chat.send(command)
+        assert chat.screen.prompt.text == command
+        assert "Still answering" in chat.text
+        await chat.send("/system")  # only shows
+        assert chat.screen.prompt.text == ""
+        assert "no system prompt" in chat.notes
+        engine.may_go_on.set()
+        await chat.answered()
 
 
 async def test_reasoning_is_folded_and_counted(scripted, open_chat):

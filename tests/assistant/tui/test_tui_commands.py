@@ -115,6 +115,7 @@ async def test_stats_and_context_are_tables(scripted, open_chat):
         await asked(chat, "Count")
         await chat.send("/stats")
         assert "2 tokens in 0.25 s, 8.0 tok/s" in chat.notes
+        assert "the model" in chat.notes
         await chat.send("/context")
         await chat.until(lambda: "window" in chat.notes)
         assert "4,096" in chat.notes
@@ -187,6 +188,34 @@ async def test_a_stored_chat_goes_on(scripted, open_chat):
         assert chat.screen.prompt.text == "First"
         await asked(chat, "Second")
         assert [m.content for m in engine.asked[0]] == ["First", "One.", "Second"]
+
+
+async def test_a_chat_that_is_opened_keeps_its_own_system_prompt(scripted, open_chat):
+    history = History.in_memory()
+    async with open_chat(scripted(ScriptedEngine(["Yarr."]), history=history, system="You are a pirate.")) as chat:
+        await asked(chat, "First")
+    pirate = history.latest()
+    async with open_chat(scripted(ScriptedEngine(), history=history, system="You are a judge.")) as chat:
+        await chat.pilot.press("ctrl+s", "enter")
+        await chat.until(lambda: chat.questions == ["First"])
+        await chat.send("/system")
+        assert "pirate" in chat.notes
+    assert history.load(pirate).system == "You are a pirate."
+    async with open_chat(
+        scripted(ScriptedEngine(), history=history, system="You are a judge.", conversation=pirate)
+    ) as chat:
+        await chat.send("/system")
+        assert "judge" in chat.notes
+
+
+async def test_the_note_of_a_compaction_is_there_when_the_chat_is_opened_again(scripted, open_chat):
+    history = History.in_memory()
+    async with open_chat(scripted(ScriptedEngine(["One."]), history=history)) as chat:
+        await asked(chat, "First")
+    id = history.latest()
+    history.add_message(id, "note", "- They spoke of tea.", covers=1)
+    async with open_chat(scripted(ScriptedEngine(), history=history, conversation=id)) as chat:
+        assert "They spoke of tea." in chat.notes
 
 
 async def test_a_chat_that_is_not_saved_says_so_and_why(scripted, open_chat):
