@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -205,10 +206,11 @@ class ChatScreen(ConversationScreen):
             self.hint(self.say("nothing_to_copy"))
 
     def action_editor(self) -> None:
-        try:
-            with self.app.suspend():
-                text = editor.edit(self.prompt.text)
-        except (OSError, SuspendNotSupported):
+        text: str | None = None
+        # Inside: an error that leaves suspend() leaves the terminal suspended. ValueError: EDITOR has an open quote.
+        with suppress(SuspendNotSupported), self.app.suspend(), suppress(OSError, ValueError):
+            text = editor.edit(self.prompt.text)
+        if text is None:
             self.hint(self.say("no_editor", editor=editor.editor()))
         else:
             self.prompt.write(text)

@@ -26,6 +26,8 @@ from models.store import Installed
 
 STATUS_SECONDS = 0.5
 HINT_SECONDS = 4.0
+NARROW = 60
+"""Columns; on fewer the meter gives way to what the engine does."""
 
 
 class ConversationScreen(Screen[None]):
@@ -42,6 +44,7 @@ class ConversationScreen(Screen[None]):
         self._system = setup.system
         self.result: Result | None = None
         self._used = 0  # tokens of the window, as far as they are known
+        self._cold = True  # nothing of this conversation is in the KV cache: the whole prompt is read
         self._tokens = 0  # of the answer that is being written
         self.editing = False  # the prompt holds the last question
         self.stopping = False
@@ -117,10 +120,14 @@ class ConversationScreen(Screen[None]):
         used = self._used
         if self.session.busy:  # an estimate; the result will know
             read = self.session.read
-            used = (read if read >= used else used + read) + self._tokens
+            prompt = max(used, read) if self._cold or read >= used else used + read
+            used = min(prompt + self._tokens, info.context_length)
         share = 100 * used / info.context_length
         say = self.say
-        words = say("context", used=say.number(used), window=say.number(info.context_length), percent=round(share))
+        if self.size.width < NARROW:
+            words = say("context_short", percent=round(share))
+        else:
+            words = say("context", used=say.number(used), window=say.number(info.context_length), percent=round(share))
         return meter(used, info.context_length, words)
 
     async def note(self, text: str | Content, kind: str = "") -> None:
@@ -136,6 +143,7 @@ class ConversationScreen(Screen[None]):
 
     async def _use(self, model: Installed) -> None:
         self.model = model
+        self._cold = True
         engine = self.setup.start_engine(model)
         self.session.use(engine)
         if self.conversation is not None:
@@ -160,6 +168,8 @@ class ConversationScreen(Screen[None]):
             await self.open(self.first)
         else:
             await self.note(self.say("model_changed", model=model.name))
+            if self.conversation is not None and self.conversation.messages:
+                self.session.count(self.conversation)
         self.show_status()
 
     async def open(self, id: int | None) -> None:
@@ -183,6 +193,7 @@ class ConversationScreen(Screen[None]):
                 await self.open(None)
             return
         self._used = 0
+        self._cold = True
         self.result = None
         self.leave_editing()
         messages = self.conversation.messages
@@ -266,9 +277,11 @@ class ConversationScreen(Screen[None]):
         result, error = event.result, event.error
         if result is not None:
             self.result = result
-            self._used = result.prompt_tokens + result.completion_tokens
+            if result.prompt_tokens:  # else it was stopped before the model got to it
+                self._used, self._cold = result.prompt_tokens + result.completion_tokens, False
             if result.finish_reason == "cancelled":
-                await self.note(self.say("status_interrupted"), "warning")
+                written = result.text or result.reasoning
+                await self.note(self.say("status_interrupted" if written else "status_nothing"), "warning")
             elif result.finish_reason == "length":
                 await self.note(self.say("length"), "warning")
         if error is not None:
@@ -280,6 +293,7 @@ class ConversationScreen(Screen[None]):
         from assistant.engine.worker import EngineDied
 
         if isinstance(error, EngineDied):
+            self._cold = True
             await self.note(self.say("engine_died"), "error")
         else:
             await self.fail(error)
@@ -310,6 +324,7 @@ class ConversationScreen(Screen[None]):
 
     @on(RoomMade)
     async def _room_made(self, event: RoomMade) -> None:
+        self._used, self._cold = event.compacted.tokens_after, True
         await self.note(self.say("compacted", note=event.compacted.note))
 
     @on(Counted)

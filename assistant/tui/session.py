@@ -216,6 +216,8 @@ class Session:
                 phase: Phase = "thinking" if event.reasoning else "answering"
                 if self.state.phase != phase:
                     self.state = State(phase)
+            case Progress() if self.state.phase == "compacting":
+                pass  # what it reads to summarize is not the prompt
             case Progress():
                 self.state = State("loading" if event.phase == "load" else "prefill", event.done, event.total)
                 if event.phase == "prefill":
@@ -223,6 +225,7 @@ class Session:
             case Compacting():
                 self.state = State("compacting")
             case Compacted():
+                self.state = State("waiting")
                 self._tell(RoomMade(event))
             case Result():
                 return event

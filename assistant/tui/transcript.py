@@ -280,5 +280,6 @@ class Transcript(VerticalScroll, can_focus=True):
                 if message.text:
                     widgets.append(Answer(message.text, code_theme=self.code_theme))
                 if message.status != "complete":
-                    widgets.append(Note(self._strings(f"status_{message.status}"), "warning"))
+                    empty = message.status == "interrupted" and not (message.text or message.reasoning)
+                    widgets.append(Note(self._strings(f"status_{'nothing' if empty else message.status}"), "warning"))
         return widgets

@@ -143,3 +143,13 @@ def test_a_history_that_cannot_be_opened_does_not_keep_one_from_chatting(tiny, h
     os.write(terminal.file, b"\x11")
     assert os.WIFEXITED(terminal.ended())
     assert (home / "history.db").read_bytes().startswith(b"this is no database")
+
+
+def test_an_editor_that_does_not_start_gives_the_terminal_back(tiny, monkeypatch):
+    monkeypatch.setenv("VISUAL", "/no/such/editor")
+    terminal = Terminal()
+    terminal.until("Ask anything")
+    os.write(terminal.file, b"\x07")  # Ctrl+G
+    terminal.until("could not be started")
+    os.write(terminal.file, b"\x11")  # Ctrl+Q
+    assert os.waitstatus_to_exitcode(terminal.ended()) == 0
