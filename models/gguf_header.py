@@ -26,6 +26,7 @@ MAX_ARRAY_STRINGS = 8_000_000  # in the whole header
 MAX_KEPT_BYTES = 16 << 20  # of strings that are handed out, all together
 KEPT_ARRAY = 1_024  # longer arrays are described, not handed out
 MAX_DIMS = 4
+MAX_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp
 MAX_TOKENS = 2_000_000
 LONGEST_TOKEN = 1_024
 
@@ -277,8 +278,21 @@ class _Reader:
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 20 or alignment & (alignment - 1):
             raise self._damaged(f"its alignment is {alignment}")
+        self._check_architecture(metadata)
         tensors = self._tensors(tensor_count, alignment, part)
         return Header((self._path,), version, self._end, metadata, tensors)
+
+    def _check_architecture(self, metadata: dict[str, Any]) -> None:
+        """Numbers on which llama.cpp aborts instead of refusing the file."""
+        architecture = metadata.get("general.architecture")
+        for key, most in (("block_count", MAX_LAYERS), ("context_length", (1 << 31) - 1)):
+            value = metadata.get(f"{architecture}.{key}", 1)
+            if not isinstance(value, int) or not 1 <= value <= most:
+                raise self._damaged(f"its {key} is {value}")
+        for key in ("layer_norm_epsilon", "layer_norm_rms_epsilon"):
+            value = metadata.get(f"{architecture}.attention.{key}", 0.0)
+            if not isinstance(value, float) or not 0 <= value < 1:
+                raise self._damaged(f"its {key} is {value}")
 
     def _tensors(self, count: int, alignment: int, part: int) -> tuple[Tensor, ...]:
         found: list[tuple[str, tuple[int, ...], str, int, int]] = []

@@ -7,13 +7,22 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from models.errors import UsageError
+
 _DIRS = PlatformDirs("assistant", appauthor=False)
+
+
+def _home_folder(kind: str) -> Path:
+    try:
+        return Path(getattr(_DIRS, kind))
+    except RuntimeError as error:  # no HOME, and a user whom the system does not know: some containers
+        raise UsageError("This user has no home folder.", "Set HOME, or ASSISTANT_DATA_DIR.") from error
 
 
 def data_dir() -> Path:
     """Chats and models. ``ASSISTANT_DATA_DIR`` moves it, and with it the settings, as one portable folder."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
-    return Path(moved).expanduser() if moved else Path(_DIRS.user_data_dir)
+    return Path(moved).expanduser() if moved else _home_folder("user_data_dir")
 
 
 def models_dir() -> Path:
@@ -25,7 +34,7 @@ def models_dir() -> Path:
 def config_file() -> Path:
     """The settings, a TOML file that need not exist."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
-    return (Path(moved).expanduser() if moved else Path(_DIRS.user_config_dir)) / "config.toml"
+    return (Path(moved).expanduser() if moved else _home_folder("user_config_dir")) / "config.toml"
 
 
 def history_file() -> Path:
@@ -36,10 +45,10 @@ def history_file() -> Path:
 def log_dir() -> Path:
     """What llama.cpp and the engine's process say; never shown on the screen by itself."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
-    return Path(moved).expanduser() / "logs" if moved else Path(_DIRS.user_log_dir)
+    return Path(moved).expanduser() / "logs" if moved else _home_folder("user_log_dir")
 
 
 def cache_dir() -> Path:
     """What can be measured again: nothing is lost with it."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
-    return Path(moved).expanduser() / "cache" if moved else Path(_DIRS.user_cache_dir)
+    return Path(moved).expanduser() / "cache" if moved else _home_folder("user_cache_dir")

@@ -111,7 +111,7 @@ def complete(
     for last_try in (False, True):
         missing = missing_ranges(entry, partial, verifying)
         if missing:
-            _check_space(folder, entry, missing)
+            _check_space(folder, entry, missing, wheels=any(source.name == "packages" for source in sources))
             origin = _from_first(sources, replace(job, missing=missing), meter)
         actual = _digest(partial, verifying)
         if actual == entry.sha256:
@@ -173,11 +173,11 @@ def _from_first(sources: Sequence[Source], job: Fetch, meter: _Meter) -> str:
     )
 
 
-def _check_space(folder: Path, entry: Entry, missing: Sequence[Range]) -> None:
+def _check_space(folder: Path, entry: Entry, missing: Sequence[Range], *, wheels: bool) -> None:
     partial = partial_of(folder, entry)
     there = partial.stat().st_size if partial.exists() else 0
     need = entry.size - there + MARGIN
-    if entry.packages:  # wheels on their way, and pip's own copy while it saves one
+    if entry.packages and wheels:  # those on their way, and pip's own copy while it saves one
         need += 4 * min(max(part.size for part in entry.packages.parts), sum(stop - start for start, stop in missing))
     check_space(folder, need, f"{entry.id} needs")
 

@@ -170,7 +170,8 @@ class Store:
             first = [file for file in files if split_parts(file)[0] == file]
             if len(first) != 1:
                 raise ModelError(
-                    f"{path} holds {len(first) or 'no'} models.", "Name the GGUF file itself." if first else None
+                    f"{path} holds {len(first) or 'no'} models.",
+                    "Name the GGUF file itself." if first else "See what is installed: assistant models",
                 )
             path = first[0]
         path = split_parts(path)[0]

@@ -29,6 +29,7 @@ from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, Mod
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 
 TITLE_LENGTH = 60
+LONGEST_TOKEN = 256  # characters; vocabularies have runs of 128 spaces, and nothing longer
 
 Event = engines.Event | Compacting | Compacted
 
@@ -327,6 +328,11 @@ class Conversation:
         assert self._info is not None
         assert self.id is not None
         window = self._info.context_length
+        if len(question.text) > window * LONGEST_TOKEN:  # seen at a glance: to count 60 MB takes a minute
+            raise DoesNotFit(
+                f"The question has {len(question.text):,} characters, far too many for a window of {window:,} tokens.",
+                "Give it less text at a time. Your text is kept in the history.",
+            )
         note = self._note()
         budget = self._budget(window, turns, note, question.text)
         if budget.fits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -167,6 +168,13 @@ def _back_up(path: Path, backup: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _is_full(path: Path) -> bool:
+    """A full disk is an error of input and output to SQLite when it is the index of the log that has no room."""
+    with suppress(OSError):
+        return shutil.disk_usage(path.parent).free < 64 << 10
+    return False
+
+
 @contextmanager
 def explained(path: Path | None) -> Iterator[None]:
     """SQLite's errors as one sentence and a next step."""
@@ -177,7 +185,7 @@ def explained(path: Path | None) -> Iterator[None]:
         raise HistoryError(f"The history {where} cannot be opened: {error.strerror or error}.", ELSEWHERE) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte: the primary code
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and path and _is_full(path)):
             said = f"The disk is full: the history {where} was not written.", "Free some space, then try again."
         elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             said = f"Another program keeps the history {where} locked.", "Close it, then try again."

@@ -35,8 +35,12 @@ def is_alive(owner: str | None, updated: datetime) -> bool:
     import psutil
 
     try:
+        process = psutil.Process(int(pid))
+        # Killed, but not yet buried by its parent: in containers some never are.
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
         # Clocks round differently; no process number is reused within a second.
-        return bool(abs(psutil.Process(int(pid)).create_time() - float(start)) < 1)
+        return bool(abs(process.create_time() - float(start)) < 1)
     except psutil.AccessDenied:
         return True
     except (psutil.NoSuchProcess, ValueError):

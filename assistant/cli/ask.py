@@ -239,7 +239,7 @@ def _question(prompt: str, files: tuple[str, ...]) -> str:
             click.echo(f"warning: {name} is empty", err=True)
         parts.append(f"{path.name}:\n{text.strip()}" if prompt or len(files) > 1 else text.strip())
     if _is_piped():
-        parts.append(_text(sys.stdin.buffer.read(), "standard input").strip())
+        parts.append(_text(sys.stdin.buffer.read(), "Standard input").strip())
     question = "\n\n".join(part for part in parts if part)
     if not question:
         raise UsageError("There is nothing to ask.", 'Type a question: assistant ask "Why is the sky blue?"')
@@ -266,11 +266,11 @@ def _text(raw: bytes, name: str) -> str:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{name[:1].upper()}{name[1:]} is not text in UTF-8 (byte {error.start:,}).",
+            f"{name} is not text in UTF-8 (byte {error.start:,}).",
             "Convert it first, for example with `iconv -f cp1251 -t utf-8`.",
         ) from error
     if "\0" in text:
-        raise UsageError(f"{name[:1].upper()}{name[1:]} is binary, not text.", "Give it text.")
+        raise UsageError(f"{name} is binary, not text.", "Give it text.")
     return text
 
 

@@ -12,7 +12,7 @@ from click_default_group import DefaultGroup
 
 from assistant.chat import export as exports
 from assistant.chat.history import ConversationSummary, History, HistoryError, StoredConversation
-from models.errors import UsageError
+from models.errors import UsageError, UserError
 
 
 @click.group(
@@ -115,8 +115,13 @@ def export(id: int | None, everything: bool, kind: str, output: str | None) -> N
         conversations = [store.load(each) for each in ids]
     text = _document(conversations, kind, single=not everything)
     # Atomic: the file appears whole or not at all.
-    with click.open_file(output or "-", "w", encoding="utf-8", atomic=output is not None) as file:
-        file.write(text)
+    try:
+        with click.open_file(output or "-", "w", encoding="utf-8", atomic=output is not None) as file:
+            file.write(text)
+    except OSError as error:
+        if output is None:
+            raise
+        raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
 
 
 @history.command()

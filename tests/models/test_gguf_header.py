@@ -57,6 +57,25 @@ def test_a_valid_file_made_by_hand(tmp_path: Path) -> None:
         pytest.param(b"GGUF", "not a GGUF file: it has 4 bytes", id="only the magic"),
         pytest.param(b"PK\x03\x04" + DATA, "not a GGUF file", id="a zip"),
         pytest.param(b"GGJT" + DATA, "not a GGUF file", id="an older format"),
+        pytest.param(
+            start(0, 2) + ARCHITECTURE + string("llama.block_count") + struct.pack("<II", 4, 0) + DATA,
+            "its block_count is 0",
+            id="no layers",
+        ),
+        pytest.param(
+            start(0, 2) + ARCHITECTURE + string("llama.context_length") + struct.pack("<II", 4, 2**31) + DATA,
+            "its context_length is 2147483648",
+            id="a negative window",
+        ),
+        pytest.param(
+            start(0, 2)
+            + ARCHITECTURE
+            + string("llama.attention.layer_norm_rms_epsilon")
+            + struct.pack("<If", 6, float("nan"))
+            + DATA,
+            "its layer_norm_rms_epsilon is nan",
+            id="an epsilon that is no number",
+        ),
         pytest.param(start(0, 0, version=1) + DATA, "GGUF version 1", id="version 1"),
         pytest.param(start(0, 0, version=4) + DATA, "GGUF version 4", id="version 4"),
         pytest.param(b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + DATA, "big-endian", id="big-endian"),

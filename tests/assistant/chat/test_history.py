@@ -8,7 +8,9 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ import sqlite_utils
 from assistant.chat import migrations
 from assistant.chat.database import SCHEMA_VERSION
 from assistant.chat.history import History, HistoryError
+from assistant.chat.writer import is_alive
 from models.paths import history_file
 
 
@@ -359,3 +362,20 @@ def test_a_reused_process_number_is_another_writer(history: History) -> None:
     history.add_message(id, "assistant", "half", status="streaming")
     history._db.write("UPDATE messages SET owner = replace(owner, ':1', ':9')")
     assert history.load(id).messages[0].status == "interrupted"
+
+
+def test_a_killed_writer_that_nobody_has_buried_is_dead() -> None:
+    script = (
+        "import time; from assistant.chat.writer import this_process\nprint(this_process(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        owner = writer.stdout.readline().strip()
+        assert is_alive(owner, datetime.now(UTC))
+        writer.kill()
+        assert writer.stdout.read() == ""  # it has ended, and is not waited for
+        for _ in range(50):
+            if not is_alive(owner, datetime.now(UTC)):
+                break
+            time.sleep(0.02)
+        assert not is_alive(owner, datetime.now(UTC))
