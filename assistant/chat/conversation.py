@@ -265,6 +265,7 @@ class Conversation:
         except Cancelled:
             result = Result(answer.text, answer.reasoning, "cancelled", 0, 0)
         except BaseException as error:
+            self._info = None  # a dead engine is loaded again, seen and cancelled like the first time
             stopped = isinstance(error, GeneratorExit | KeyboardInterrupt)
             answer.status = "interrupted" if stopped else "failed"
             with suppress(HistoryError):  # the first error is the one to tell
