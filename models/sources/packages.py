@@ -213,8 +213,9 @@ def _reason(lines: list[str]) -> str:
     if re.search(
         r"connection|timed out|Temporary failure|Name or service|ProxyError|SSLError|Could not fetch URL", text, re.I
     ):
-        cause = re.findall(r"(?:Error|error)\(?'?:? ?([^'\n]{5,100})", text)
-        return f"the package index cannot be reached{f': {cause[-1].strip()}' if cause else ''}"
+        # In the middle of the HTTP library's own representation of its errors.
+        cause = re.findall(r"\[Errno -?\d+\] ([^\"'()\[\]\n]{5,80})|(timed out|certificate verify failed)", text)
+        return f"the package index cannot be reached{f': {(cause[-1][0] or cause[-1][1]).strip()}' if cause else ''}"
     if "No matching distribution" in text:
         return "the package index does not have the packages"
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
