@@ -159,10 +159,10 @@ class LoopbackHub:
                         return
                     time.sleep(hub.delay)
                     block = body[at : at + 65_536]
+                    hub.sent += len(block)  # before it is sent: whoever has it all may read the sum at once
                     try:
                         self.wfile.write(block)
                     except OSError:
                         return
-                    hub.sent += len(block)
 
         return Handler
