@@ -104,10 +104,10 @@ async def _chats(chat: ChatScreen, argument: str) -> None:
 
 @command("model", argument="[NAME]", key="model", waits=True)
 async def _model(chat: ChatScreen, argument: str) -> None:
-    if argument:
-        await chat.use_model(argument)
-    else:
-        chat.action_models()
+    if argument and not chat.idle():
+        return
+    if not argument or not await chat.use_model(argument):
+        chat.action_models()  # the list, from which one can also be pulled
 
 
 @command("system", argument="[TEXT]", waits=True)

@@ -150,16 +150,15 @@ class ConversationScreen(Screen[None]):
             self.conversation.use(engine, model.name)
             self.conversation.options = self.setup.generate_options(model)
 
-    async def use_model(self, name: str) -> None:
-        """Go on with another installed model; one that is not installed is offered in the list."""
-        if not self.idle():
-            return
+    async def use_model(self, name: str) -> bool:
+        """Go on with another installed model. False, with the reason shown, if there is no such."""
         try:
             model = self.setup.store.resolve(name)
         except UserError as error:
             await self.fail(error)
-            return
+            return False
         await self.switch(model)
+        return True
 
     async def switch(self, model: Installed) -> None:
         first = self.conversation is None

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-BUDGET = 0.012
+BUDGET = 0.018
 """Of one core."""
 SHORTEST, LONGEST = 0.12, 1.0
 """Seconds between two refreshes."""

@@ -136,3 +136,4 @@ async def test_the_picker_lists_installed_ones_first_and_switches(scripted, open
         await chat.send("/model no-such-model")
         assert "no-such-model" in chat.notes
         assert "no model" in chat.notes.splitlines()[-2]
+        assert isinstance(chat.app.screen, Models)  # to choose another, or to pull it
