@@ -67,7 +67,8 @@ class Output:
             return
         self._pending += new
         while self._pending:
-            marker = [self._markers[self._inside]] if self._markers else []
+            # Reasoning opens before the answer or not at all: an answer about `<think>` stays an answer.
+            marker = [self._markers[self._inside]] if self._markers and (self._inside or not self.text) else []
             stop = [] if self._inside else self._stop  # a stop string inside the reasoning does not end the answer
             place = _first(self._pending, [*marker, *stop])
             if place is None:

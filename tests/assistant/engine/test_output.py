@@ -84,6 +84,12 @@ def test_a_stop_string_inside_reasoning_does_not_end_the_answer() -> None:
     assert (output.reasoning, output.text) == ("a\n\nb", "yes")
 
 
+def test_an_answer_may_speak_of_the_markers() -> None:
+    output = Output(markers=THINK)
+    run(output, [b"<think>hm</think>", b"Models write <think>", b" first.</think>"])
+    assert (output.reasoning, output.text) == ("hm", "Models write <think> first.</think>")
+
+
 def test_without_markers_tags_are_text() -> None:
     output = Output()
     run(output, [b"<think>", b"x</think>"])
