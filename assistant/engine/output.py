@@ -67,8 +67,7 @@ class Output:
             return
         self._pending += new
         while self._pending:
-            # Reasoning opens before the answer or not at all: an answer about `<think>` stays an answer.
-            marker = [self._markers[self._inside]] if self._markers and (self._inside or not self.text) else []
+            marker = [self._markers[self._inside]] if self._markers and (self._inside or self._may_open()) else []
             stop = [] if self._inside else self._stop  # a stop string inside the reasoning does not end the answer
             place = _first(self._pending, [*marker, *stop])
             if place is None:
@@ -83,6 +82,12 @@ class Output:
                 self.stopped, self._pending = True, ""
                 return
             self._inside, self._starting, self._pending = not self._inside, True, rest
+
+    def _may_open(self) -> bool:
+        """Reasoning opens before the answer or not at all: an answer about ``<think>`` stays an answer."""
+        assert self._markers is not None
+        opening, begun = self._markers[0], self._pending.lstrip()
+        return not self.text and (begun.startswith(opening) or opening.startswith(begun))
 
     def _emit(self, text: str) -> Iterator[Piece]:
         if self._starting:
