@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from models.catalogue import Entry
 from models.errors import Cancelled
-from models.sources import BLOCK, Fetch, Range, Unavailable, open_to_fill
+from models.sources import Fetch, Range, Unavailable, open_to_fill
 
 # Seconds without an answer, or without a byte: an unreachable hub is noticed before the user wonders.
 CONNECT_TIMEOUT = 5.0
@@ -76,7 +76,8 @@ class HubSource:
                         hf_raise_for_status(answer)
                         if answer.status_code != 206 and at > 0:
                             raise Unavailable("does not resume: it ignores byte ranges")
-                        for block in answer.iter_bytes(BLOCK // 4):
+                        # As it arrives: what a library gathers into larger blocks is lost when the connection breaks.
+                        for block in answer.iter_bytes():
                             job.stop_if_cancelled()
                             block = block[: stop - at]
                             file.write(block)
