@@ -14,9 +14,9 @@ from models.errors import ModelError
 
 REQUIRED_VERSION = "0.3.36"  # of llama-cpp-python: its structures mirror one build of llama.cpp and have no stable ABI
 
-# Threads that wait at a barrier soon sleep instead of spinning (libgomp reads this when it is loaded). Spinning gains
-# nothing on a quiet machine, and beside other work it burns the time that the late thread needs: on two cores and one
-# busy process, decode is several times as fast without (benchmarks/bench_waiting.py).
+# Threads that wait at a barrier soon sleep instead of spinning (libgomp reads this when it is loaded). Spinning gains a
+# few percent on a quiet machine; beside other work it burns the time that the late thread needs: on two cores and one
+# busy process, decode is 1.5 to 3 times as fast without (benchmarks/bench_waiting.py).
 WAITING = {"GOMP_SPINCOUNT": "1000"}
 if "OMP_WAIT_POLICY" not in os.environ:
     for _name, _value in WAITING.items():
