@@ -117,7 +117,7 @@ class ChatScreen(ConversationScreen):
     # ---- what keys and commands do
 
     async def action_stop(self) -> None:
-        """Esc: stop the answer, or leave the editing of a question."""
+        """Esc: stop the answer, leave the editing of a question, or stop a load that nobody waits for."""
         session = self.session
         if session.busy and self.conversation is not None:
             if session.take_back():
@@ -137,7 +137,7 @@ class ChatScreen(ConversationScreen):
         elif self.editing:
             self.leave_editing()
             self.prompt.write("")
-        else:
+        elif self.prompt.text or not session.stop_loading():
             self.prompt.focus()
 
     async def action_interrupt(self) -> None:

@@ -146,6 +146,14 @@ class Session:
                 self.state = State("ready" if self.info else "unloaded")
             return True
 
+    def stop_loading(self) -> bool:
+        """Stop a load that no question waits for; the next question loads again. False: there is none."""
+        engine = self.engine
+        if engine is None or self.busy or self.state.phase != "loading":
+            return False
+        engine.cancel()
+        return True
+
     def count(self, conversation: Conversation, asked: bool = False) -> None:
         """Ask how the window is used; the model is loaded for it."""
         self._jobs.put(lambda: self._count(conversation, asked))

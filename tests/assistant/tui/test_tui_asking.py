@@ -78,6 +78,19 @@ async def test_what_was_taken_back_can_be_asked_again_before_the_model_is_there(
         assert [m.content for m in engine.asked[0]] == ["Meant"]
 
 
+async def test_esc_stops_a_load_that_nobody_waits_for(scripted, open_chat):
+    engine = ScriptedEngine(["Answer."])
+    engine.may_load.clear()
+    async with open_chat(scripted(engine)) as chat:
+        await chat.until(lambda: "43 %" in chat.status)
+        await chat.pilot.press("escape")
+        await chat.until(lambda: "loads with the next question" in chat.status)
+        engine.may_load.set()
+        await chat.send("Meant")
+        await chat.answered()
+        assert chat.answers == ["Answer."]
+
+
 async def test_esc_stops_keeps_and_marks_the_half_answer(scripted, open_chat):
     engine = ScriptedEngine(["Half ", "never"])
     engine.may_go_on.clear()
