@@ -214,6 +214,8 @@ class Session:
         if self.state.phase != "failed" or result is not None:
             self.state = State("ready" if error is None and self.info else "unloaded")
         self._tell(Answered(result, error))
+        if self.info is None and self.engine is not None and result is not None and result.completion_tokens:
+            self._load(self.engine)  # the conversation has loaded it: this only asks what it is
 
     def _take(self, event: Event, feed: Feed) -> Result | None:
         match event:

@@ -89,6 +89,7 @@ async def test_esc_stops_a_load_that_nobody_waits_for(scripted, open_chat):
         await chat.send("Meant")
         await chat.answered()
         assert chat.answers == ["Answer."]
+        await chat.until(lambda: "ready" in chat.status)
 
 
 async def test_esc_stops_keeps_and_marks_the_half_answer(scripted, open_chat):
