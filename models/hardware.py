@@ -64,7 +64,7 @@ class Hardware:
     @property
     def gpus(self) -> tuple[Device, ...]:
         """The devices that layers can be offloaded to and that say how much memory they have."""
-        return tuple(device for device in self.devices if device.type in ("gpu", "igpu") and device.memory_total)
+        return tuple(device for device in self.devices if device.is_gpu and device.memory_total)
 
 
 def detect() -> Hardware:

@@ -54,6 +54,26 @@ class Checklist:
         return [(words, getattr(self, name)) for name, words in ITEMS.items()]
 
 
+def _llama(version: str, url: str) -> Checklist:
+    """Meta's licences of different versions ask for the same."""
+    return Checklist(
+        f"LicenseRef-Llama-{version}-Community",
+        f"Llama {version} Community License",
+        url,
+        "Commercial use below 700 million monthly users; show “Built with Llama”, follow the use policy; models "
+        "trained on its outputs carry Llama in their name.",
+        "Коммерческое использование до 700 млн пользователей в месяц; надпись «Built with Llama», правила "
+        "допустимого использования; модели, обученные на ответах, носят имя Llama.",
+        "yes",
+        "yes",
+        "conditions",
+        "yes",
+        "conditions",
+        "yes",
+        "yes",
+    )
+
+
 _KNOWN = {
     known.id: known
     for known in (
@@ -99,38 +119,8 @@ _KNOWN = {
             "no",
             "no",
         ),
-        Checklist(
-            "LicenseRef-Llama-3.1-Community",
-            "Llama 3.1 Community License",
-            "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct/blob/main/LICENSE",
-            "Commercial use below 700 million monthly users; show “Built with Llama”, follow the use policy; models "
-            "trained on its outputs carry Llama in their name.",
-            "Коммерческое использование до 700 млн пользователей в месяц; надпись «Built with Llama», правила "
-            "допустимого использования; модели, обученные на ответах, носят имя Llama.",
-            "yes",
-            "yes",
-            "conditions",
-            "yes",
-            "conditions",
-            "yes",
-            "yes",
-        ),
-        Checklist(
-            "LicenseRef-Llama-3.2-Community",
-            "Llama 3.2 Community License",
-            "https://huggingface.co/meta-llama/Llama-3.2-3B-Instruct/blob/main/LICENSE.txt",
-            "Commercial use below 700 million monthly users; show “Built with Llama”, follow the use policy; models "
-            "trained on its outputs carry Llama in their name.",
-            "Коммерческое использование до 700 млн пользователей в месяц; надпись «Built with Llama», правила "
-            "допустимого использования; модели, обученные на ответах, носят имя Llama.",
-            "yes",
-            "yes",
-            "conditions",
-            "yes",
-            "conditions",
-            "yes",
-            "yes",
-        ),
+        _llama("3.1", "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct/blob/main/LICENSE"),
+        _llama("3.2", "https://huggingface.co/meta-llama/Llama-3.2-3B-Instruct/blob/main/LICENSE.txt"),
         Checklist(
             "LicenseRef-Gemma",
             "Gemma Terms of Use",

@@ -197,6 +197,17 @@ class Store:
             default=None,
         )
 
+    def choose(self, name: str | None) -> Installed:
+        """The model of this name, or the default one.
+
+        Raises:
+            ModelError: there is none; the hint says how to get one.
+        """
+        installed = self.resolve(name) if name else self.default()
+        if installed is None:
+            raise ModelError("No model is installed.", "Pull the starter (1.1 GB): assistant models pull starter")
+        return installed
+
     # --- changes ---
 
     def pull(

@@ -19,8 +19,8 @@ from assistant.chat.history import History, HistoryError
 from assistant.cli.interrupt import interruptible
 from assistant.engine.engine import Delta, Progress, Result
 from assistant.engine.local import LocalEngine
-from models.errors import ModelError, UsageError
-from models.store import Installed, Store
+from models.errors import UsageError
+from models.store import Store
 
 
 @click.command(short_help="Ask one question, print the answer, leave.")
@@ -76,7 +76,7 @@ def ask(
     settings = user_settings.load()
     flags = user_settings.parse_options(options)
     question = _question(" ".join(prompt), files)
-    installed = chosen_model(model or settings.model)
+    installed = Store().choose(model or settings.model)
     history = _history(settings.history and not no_history, needed=go_on or cid is not None)
     if go_on and cid is None:
         cid = history.latest()
@@ -203,14 +203,6 @@ def describe(result: Result) -> str:
         f"prefill {rate(timings.prefill_tokens, timings.prefill_seconds)} · "
         f"decode {rate(timings.decode_tokens, timings.decode_seconds)}"
     )
-
-
-def chosen_model(name: str | None) -> Installed:
-    store = Store()
-    installed = store.resolve(name) if name else store.default()
-    if installed is None:
-        raise ModelError("No model is installed.", "Pull the starter (1.1 GB): assistant models pull starter")
-    return installed
 
 
 def _history(wanted: bool, *, needed: bool) -> History:

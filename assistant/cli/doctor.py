@@ -128,12 +128,12 @@ def _store(*, verify: bool) -> Iterator[Finding]:
 
 def _load(name: str | None) -> Iterator[Finding]:
     from assistant import settings
-    from assistant.cli.ask import chosen_model
     from assistant.engine.worker import WorkerEngine
+    from models.store import Store
 
     try:
         chosen = settings.load()
-        installed = chosen_model(name or chosen.model)
+        installed = Store().choose(name or chosen.model)
         # In a child process: what is broken enough to crash it is what one wants to be told.
         engine = WorkerEngine(installed.path, settings.load_options({"context_length": 512}, chosen))
         try:

@@ -51,7 +51,7 @@ class KVCache:
         wanted = min(max(tokens, int(self.capacity * _GROWTH)), max(self.limit, tokens))
         n_ctx = -(-wanted // _BLOCK) * _BLOCK
         state = self._context.save_state() if self._context and self.tokens else None
-        held, self.tokens = self.tokens, []
+        held = self.tokens
         self.close()  # before the new one: never both in memory
         self._context = Context(self._model, n_ctx=n_ctx, threads=self._threads)
         if self._stopped:

@@ -129,7 +129,7 @@ class LocalEngine:
     def _placement(self, header: Header) -> tuple[int, int]:
         """How many layers to offload, and how many tokens of window there is memory for, before anything is loaded."""
         available = hardware.memory().available
-        gpus = [device for device in llama.devices() if device.type in ("gpu", "igpu") and device.memory_total]
+        gpus = [device for device in llama.devices() if device.is_gpu and device.memory_total]
         layers = self.options.gpu_layers
         if not gpus or layers == 0:
             return layers, fit.largest_window(header, available)

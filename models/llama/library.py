@@ -86,6 +86,11 @@ class Device:
     memory_free: int
     memory_total: int
 
+    @property
+    def is_gpu(self) -> bool:
+        """Layers can be offloaded to it; an "accel" (BLAS) only helps the CPU."""
+        return self.type in ("gpu", "igpu")
+
 
 _DEVICE_TYPES: tuple[Literal["cpu", "gpu", "igpu", "accel"], ...] = ("cpu", "gpu", "igpu", "accel")
 _started = False
@@ -134,7 +139,7 @@ def devices() -> list[Device]:
 
 
 def sees_gpu() -> bool:
-    return any(device.type != "cpu" for device in devices())
+    return any(device.is_gpu for device in devices())
 
 
 def path() -> Path:

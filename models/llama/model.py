@@ -130,10 +130,6 @@ class Model(Handle):
         return int(llama_cpp.llama_model_n_ctx_train(self.pointer))
 
     @property
-    def layers(self) -> int:
-        return int(llama_cpp.llama_model_n_layer(self.pointer))
-
-    @property
     def head_dim(self) -> int:
         """Length of the key of one attention head."""
         architecture = self.metadata("general.architecture")
@@ -177,10 +173,6 @@ class Model(Handle):
     def eos(self) -> int:
         """The token that ends a text; -1 if there is none."""
         return int(llama_cpp.llama_vocab_eos(self._vocab))
-
-    @property
-    def adds_bos(self) -> bool:
-        return bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
 
     def is_end(self, token: int) -> bool:
         """True for every token that ends a generation (end of turn, of text, …)."""
