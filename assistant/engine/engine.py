@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
-FinishReason = Literal["stop", "length", "cancelled"]
+FinishReason = Literal["stop", "length", "cancelled", "repetition"]
+DraftMode = Literal["auto", "off", "lookup", "model"]
+ConstraintKind = Literal["json_schema", "regex", "choices", "lark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,29 @@ class LoadOptions:
             the KV cache starts small and grows with need.
         threads: of the CPU; None: one per physical core that this process may use.
         gpu_layers: layers to offload; -1: all, 0: none. Ignored by a build without a GPU.
+        kv_type: of the KV cache; ``q8_0`` takes half the memory, at a small cost in quality.
+        draft_model: path of a model of the same vocabulary that may draft; it is loaded when it pays.
+        prompt_cache: keep KV states on disk and find them again.
     """
 
     context_length: int | None = None
     threads: int | None = None
     gpu_layers: int = -1
+    kv_type: Literal["f16", "q8_0"] = "f16"
+    draft_model: str | None = None
+    prompt_cache: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What an answer must look like; the engine lets no other token through.
+
+    Attributes:
+        text: a JSON Schema, a regular expression, a JSON list of strings to choose from, or a Lark grammar.
+    """
+
+    kind: ConstraintKind
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,10 @@ class GenerateOptions:
         seed: None draws a fresh one.
         max_tokens: of the answer, reasoning included; None: as far as the window goes.
         stop: strings that end the answer; they are not part of it.
+        constraint: what the answer must look like.
+        beams: more than 1: beam search of that width instead of sampling.
+        draft: what drafts tokens for the model to check in one batch; ``auto`` is whatever is fastest, perhaps nothing.
+        num_draft_tokens: in each round, instead of as many as pay.
     """
 
     temperature: float = 0.7
@@ -58,6 +82,10 @@ class GenerateOptions:
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    constraint: Constraint | None = None
+    beams: int = 1
+    draft: DraftMode = "auto"
+    num_draft_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +114,8 @@ class ModelInfo:
 @dataclass(frozen=True, slots=True)
 class Timings:
     """Seconds and tokens of each phase. ``load_seconds`` is 0 when the model was in memory already;
-    ``prefill_tokens`` counts what was computed, not what the KV cache already held."""
+    ``prefill_tokens`` counts what was computed, not what the KV cache already held; ``restored_tokens`` what came from
+    the prompt cache on disk."""
 
     load_seconds: float = 0.0
     first_token_seconds: float = 0.0
@@ -94,13 +123,34 @@ class Timings:
     prefill_seconds: float = 0.0
     decode_tokens: int = 0
     decode_seconds: float = 0.0
+    restored_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """What drafting did in one answer.
+
+    Attributes:
+        mode: who drafted: ``off``, ``lookup``, ``model``, or ``lookup+model``.
+        rounds: batches that had drafted tokens in them.
+        drafted, accepted: tokens in all.
+        mean_length: drafted tokens in a round.
+        gain: tokens per second, in units of what plain decoding was measured to give here; 1 without drafting.
+    """
+
+    mode: str = "off"
+    rounds: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    mean_length: float = 0.0
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far loading (in percent) or prefill (in tokens) is."""
+    """How far loading (in percent), prefill (in tokens), or measuring the machine (in batches) is."""
 
-    phase: Literal["load", "prefill"]
+    phase: Literal["load", "prefill", "measure"]
     done: int
     total: int
 
@@ -124,6 +174,7 @@ class Result:
     prompt_tokens: int
     completion_tokens: int
     timings: Timings = field(default_factory=Timings)
+    speculation: Speculation = field(default_factory=Speculation)
 
 
 Event = Progress | Delta | Result
@@ -152,6 +203,14 @@ class Engine(Protocol):
             DoesNotFit: the prompt leaves no room in the window; the message has both token counts.
             ModelError: loading failed, or the chat template is broken.
             EngineDied: the child process ended; the next call starts a new one.
+        """
+        ...
+
+    def score(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float]:
+        """The natural logarithm of the probability of each choice as the whole answer, end included.
+
+        Raises:
+            as :meth:`generate`; Cancelled: :meth:`cancel` was called meanwhile.
         """
         ...
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.errors import ModelError
 from models.llama import library
@@ -41,23 +45,40 @@ class Aborted(Exception):
     """``decode`` was stopped by :meth:`Context.abort`; tokens of earlier micro-batches stay in the KV cache."""
 
 
+KVType = Literal["f16", "q8_0"]
+_KV_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
+
+
 class Context(Handle):
-    """The KV cache and the compute buffers of one sequence.
+    """The KV cache and the compute buffers.
 
     Args:
-        n_ctx: tokens that fit; memory is taken at once, so ask for what is needed.
+        n_ctx: tokens that fit, of all sequences together; memory is taken at once, so ask for what is needed.
         threads: of the CPU.
-        outputs: rows of logits that one :meth:`decode` may ask for.
+        outputs: rows of logits that one decode may ask for.
+        sequences: how many texts the KV cache tells apart; all but the first are for :meth:`decode_rows`.
+        kv_type: of the KV cache; q8_0 takes half the memory.
     """
 
-    def __init__(self, model: Model, *, n_ctx: int, threads: int, outputs: int = 1):
+    def __init__(
+        self,
+        model: Model,
+        *,
+        n_ctx: int,
+        threads: int,
+        outputs: int = 1,
+        sequences: int = 1,
+        kv_type: KVType = "f16",
+    ):
         super().__init__()
         self._model = model  # llama.cpp does not count references
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_batch = params.n_ubatch = min(UBATCH, n_ctx)
-        params.n_seq_max = 1
+        params.n_seq_max = sequences
+        params.kv_unified = True  # sequences share n_ctx and their common beginning
         params.n_outputs_max = outputs  # logits of one row instead of 512: 300 MB less for a vocabulary of 151,936
+        params.type_k = params.type_v = _KV_TYPES[kv_type]
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True
         if not library.sees_gpu() and model.head_dim < SLOW_FLASH_ATTENTION:
@@ -77,12 +98,17 @@ class Context(Handle):
         self.n_batch = int(llama_cpp.llama_n_batch(pointer))
         self._memory = llama_cpp.llama_get_memory(pointer)
         self._tokens = (ctypes.c_int32 * self.n_batch)()
+        self._outputs = (ctypes.c_int8 * self.n_batch)()
+        self._rows = llama_cpp.llama_batch_init(outputs, 0, 1) if sequences > 1 else None
 
     def _free(self, pointer: ctypes.c_void_p) -> None:
+        if self._rows is not None:
+            llama_cpp.llama_batch_free(self._rows)
         llama_cpp.llama_free(pointer)
 
-    def decode(self, tokens: Sequence[int]) -> None:
-        """Compute up to ``n_batch`` tokens after those in the KV cache; the logits of the last one can then be sampled.
+    def decode(self, tokens: Sequence[int], outputs: int = 1) -> None:
+        """Compute up to ``n_batch`` tokens after those in the KV cache; the logits of the last ``outputs`` of them can
+        then be sampled and read.
 
         Raises:
             Aborted: :meth:`abort` was called before or meanwhile.
@@ -90,11 +116,38 @@ class Context(Handle):
         """
         count = len(tokens)
         self._tokens[:count] = list(tokens)
-        status = llama_cpp.llama_decode(self.pointer, llama_cpp.llama_batch_get_one(self._tokens, count))
+        self._outputs[:count] = [0] * (count - outputs) + [1] * outputs
+        batch = llama_cpp.llama_batch_get_one(self._tokens, count)
+        batch.logits = self._outputs
+        self._decode(batch)
+
+    def decode_rows(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Compute one token each of several sequences: (token, position, sequence); every row has logits.
+
+        Raises:
+            Aborted, DecodeError: as :meth:`decode`.
+        """
+        batch = self._rows
+        assert batch is not None, "a context of one sequence has decode()"
+        batch.n_tokens = len(rows)
+        for index, (token, position, sequence) in enumerate(rows):
+            batch.token[index], batch.pos[index] = token, position
+            batch.n_seq_id[index], batch.seq_id[index][0] = 1, sequence
+            batch.logits[index] = 1
+        self._decode(batch)
+
+    def _decode(self, batch: llama_cpp.llama_batch) -> None:
+        status = llama_cpp.llama_decode(self.pointer, batch)
         if status == 2:
             raise Aborted
         if status != 0:
             raise DecodeError(f"llama_decode failed with status {status} at {self.length} of {self.n_ctx} tokens.")
+
+    def logits(self, output: int = -1) -> NDArray[np.float32]:
+        """Logits of an output of the last decode, counted from the last (-1) backwards: a view of shape
+        (vocabulary_size,), valid until the next decode. What is written into it is what samplers see."""
+        row = llama_cpp.llama_get_logits_ith(self.pointer, output)
+        return np.ctypeslib.as_array(row, shape=(self._model.vocabulary_size,))
 
     def abort(self) -> None:
         """Stop the running :meth:`decode` within one graph node (CPU), and every later one until :meth:`rearm`.
@@ -113,6 +166,14 @@ class Context(Handle):
     def truncate(self, length: int) -> bool:
         """Forget all tokens from ``length`` on. False, with nothing changed, where the memory is recurrent."""
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, length, -1))
+
+    def copy_sequence(self, source: int, target: int) -> None:
+        """Make ``target`` the same text as ``source``: they share what is computed."""
+        llama_cpp.llama_memory_seq_rm(self._memory, target, -1, -1)
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def remove_sequence(self, sequence: int) -> None:
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def clear(self) -> None:
         """Forget all tokens."""
@@ -172,6 +233,10 @@ class Sampler(Handle):
     def _free(self, pointer: ctypes.c_void_p) -> None:
         llama_cpp.llama_sampler_free(pointer)
 
-    def sample(self, context: Context) -> int:
-        """Choose a token from the logits of the last one decoded, and accept it (penalties count it)."""
-        return int(llama_cpp.llama_sampler_sample(self.pointer, context.pointer, -1))
+    def sample(self, context: Context, output: int = -1) -> int:
+        """Choose a token from the logits of an output, counted from the last (-1) backwards, and accept it."""
+        return int(llama_cpp.llama_sampler_sample(self.pointer, context.pointer, output))
+
+    def accept(self, token: int) -> None:
+        """Let the penalties count a token that was not sampled here."""
+        llama_cpp.llama_sampler_accept(self.pointer, token)

@@ -144,6 +144,13 @@ class Model(Handle):
             self.pointer
         )
 
+    @property
+    def can_rewind(self) -> bool:
+        """False for recurrent and hybrid models, whose memory cannot forget the last few tokens."""
+        return not (
+            llama_cpp.llama_model_is_recurrent(self.pointer) or llama_cpp.llama_model_is_hybrid(self.pointer)
+        )
+
     def metadata(self, key: str) -> str | None:
         """A metadata value as text, or None; arrays come as llama.cpp prints them."""
         size = llama_cpp.llama_model_meta_val_str(self.pointer, key.encode(), ctypes.create_string_buffer(1), 1)
