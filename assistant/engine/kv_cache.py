@@ -9,6 +9,7 @@ from models.llama import Aborted, Context, Model
 
 _BLOCK = 256  # llama.cpp rounds a context up to this many tokens
 _GROWTH = 1.5
+OUTPUTS = 33  # rows of logits in one batch: a certain token and as many drafted ones as can pay
 
 
 class KVCache:
@@ -53,7 +54,7 @@ class KVCache:
         state = self._context.save_state() if self._context and self.tokens else None
         held = self.tokens
         self.close()  # before the new one: never both in memory
-        self._context = Context(self._model, n_ctx=n_ctx, threads=self._threads)
+        self._context = Context(self._model, n_ctx=n_ctx, threads=self._threads, outputs=OUTPUTS)
         if self._stopped:
             self._context.abort()
         if state is not None:
@@ -89,14 +90,15 @@ class KVCache:
             self.append(tokens[start : start + self.context.n_batch])
             yield len(self.tokens) - keep, total
 
-    def append(self, tokens: Sequence[int]) -> None:
-        """Compute these tokens, at most a micro-batch, after those in the cache. There must be room (:meth:`reserve`).
+    def append(self, tokens: Sequence[int], outputs: int = 1) -> None:
+        """Compute these tokens, at most a micro-batch, after those in the cache, with logits of the last ``outputs``
+        (at most :data:`OUTPUTS`). There must be room (:meth:`reserve`).
 
         Raises:
             Aborted: :meth:`stop` was called; the cache is as before.
         """
         try:
-            self.context.decode(tokens)
+            self.context.decode(tokens, outputs)
         except (Aborted, ModelError):
             held = len(self.tokens)
             if self.context.length != held and not self.context.truncate(held):
@@ -104,6 +106,13 @@ class KVCache:
                 self.tokens.clear()
             raise
         self.tokens.extend(tokens)
+
+    def truncate(self, length: int) -> None:
+        """Forget all tokens from ``length`` on; for models that can (``Model.can_rewind``)."""
+        if length < len(self.tokens):
+            if not self.context.truncate(length):
+                raise ModelError("This model cannot forget single tokens.", "Turn drafting off: `--draft off`.")
+            del self.tokens[length:]
 
     def stop(self) -> None:
         """End the running computation, from any thread, and refuse more until :meth:`rearm`."""
