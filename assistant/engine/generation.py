@@ -1,24 +1,40 @@
-"""One run of the model: prefill of a prompt, then the decode loop."""
+"""One run of the model: prefill of a prompt, then the decode loop, drafted tokens and forced ones included."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+import time
+from collections.abc import Iterator, Sequence, Set
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from assistant.engine.engine import FinishReason, GenerateOptions
-from assistant.engine.kv_cache import KVCache
+from assistant.engine.kv_cache import OUTPUTS, KVCache
 from models.llama import Aborted, Model, Sampler
+
+if TYPE_CHECKING:
+    from assistant.engine.speculation.speculator import Speculator
+    from assistant.engine.structured import Grammar
+
+_MOST_DRAFTED = OUTPUTS - 1
 
 
 class Generation:
-    """Computes ``prompt`` and then one token after the other.
+    """Computes ``prompt`` and then the answer, batch after batch.
+
+    A batch has the tokens that are certain but not in the KV cache yet (the last one sampled, and what the grammar
+    forces to follow), and after them drafted ones. From its logits tokens are sampled as long as they are the drafted
+    ones; the first other one is certain again, and what was drafted after it is forgotten. So every token is sampled
+    from the model's own logits after the true text, whoever drafted (Leviathan et al. 2023).
 
     Args:
         shown: control tokens whose text belongs to the output (markers of reasoning); all others are silent.
         most: tokens to generate at the most; the KV cache's limit must have room for them.
+        speculator: what drafts; None: nothing does.
+        grammar: what the answer must look like; None: anything.
 
     Attributes:
         generated: the tokens of the answer; the token that ends it is not among them.
-        prefilled: tokens of the prompt that had to be computed. decoded: tokens computed one by one.
+        prefilled: tokens of the prompt that had to be computed. decoded: tokens of the answer that were computed.
         finish_reason: why it ended; final when :meth:`decode` is exhausted.
     """
 
@@ -31,12 +47,18 @@ class Generation:
         *,
         most: int,
         shown: Set[int] = frozenset(),
+        speculator: Speculator | None = None,
+        grammar: Grammar | None = None,
     ):
         self._model = model
         self._shown = shown
         self._cache = cache
         self._prompt = prompt
         self._most = most
+        self._grammar = grammar
+        self._speculator = speculator
+        if speculator:
+            speculator.begin(prompt, options.draft, options.num_draft_tokens, most)
         self._sampler = Sampler(
             model,
             temperature=options.temperature,
@@ -60,26 +82,90 @@ class Generation:
             self.finish_reason = "cancelled"
 
     def decode(self) -> Iterator[bytes]:
-        """Generate; yields the bytes of each token, before the next one is computed."""
+        """Generate; yields the bytes of each token, before the next batch is computed."""
         if self.finish_reason == "cancelled":
             return
-        cache = self._cache
-        while len(self.generated) < self._most:
-            token = self._sampler.sample(cache.context)
-            if self._model.is_end(token):
-                self.finish_reason = "stop"
-                return
-            self.generated.append(token)
-            yield self._model.piece(token, special=token in self._shown)
-            if len(self.generated) == self._most:
+        drafted: list[int] = []
+        while True:
+            new, accepted, ended = self._sample(drafted)
+            for token in new:
+                self.generated.append(token)
+                yield self._model.piece(token, special=token in self._shown)
+            if ended:
                 return
             try:
-                cache.reserve(len(cache.tokens) + 1)
-                cache.append((token,))
+                drafted = self._compute(new[accepted:])
             except Aborted:
                 self.finish_reason = "cancelled"
                 return
-            self.decoded += 1
+
+    def _sample(self, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
+        """Sample from the outputs of the last batch: (new tokens, how many of them were drafted, whether it ends).
+
+        Forced tokens follow the sampled ones; the KV cache then holds what was drafted rightly, and not those.
+        """
+        new: list[int] = []
+        ended = False
+        for place, guess in enumerate([*drafted, None]):
+            ended = self._take(self._next(place - len(drafted) - 1), new)
+            if ended or new[-1] != guess:
+                break
+        accepted = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(new, drafted, strict=False)))
+        self._cache.truncate(len(self._cache.tokens) - len(drafted) + accepted)
+        self.decoded += accepted
+        if self._speculator:
+            self._speculator.learn(accepted)
+        if self._grammar and not ended:
+            for token in self._grammar.forced():
+                self._sampler.accept(token)
+                ended = self._take(token, new)
+                if ended:
+                    break
+        return new, accepted, ended
+
+    def _next(self, output: int) -> int:
+        """The token that the model chooses after an output of the last batch."""
+        if self._grammar:
+            self._grammar.mask(self._cache.context.logits(output))
+        token = self._sampler.sample(self._cache.context, output)
+        if self._grammar and not self._model.is_end(token):
+            self._grammar.accept(token)
+        return token
+
+    def _take(self, token: int, new: list[int]) -> bool:
+        """Add a token to the new ones, unless it ends the answer; True: nothing comes after it."""
+        if self._model.is_end(token):
+            self.finish_reason = "stop"
+            return True
+        new.append(token)
+        if self._grammar and self._grammar.finished:
+            self.finish_reason = "stop"
+        else:
+            return len(self.generated) + len(new) >= self._most
+        return True
+
+    def _compute(self, certain: Sequence[int]) -> list[int]:
+        """Compute these tokens and drafted ones after them, which are returned.
+
+        Raises:
+            Aborted: the KV cache was stopped.
+        """
+        cache = self._cache
+        room = self._most - len(self.generated) - 1  # one token is sampled after the last drafted one
+        self.decoded += len(certain)
+        cache.reserve(len(cache.tokens) + len(certain) + min(room, _MOST_DRAFTED))
+        while len(certain) > _MOST_DRAFTED:  # a long forced text
+            cache.append(certain[:_MOST_DRAFTED])
+            certain = certain[_MOST_DRAFTED:]
+        drafted: list[int] = []
+        if self._speculator:
+            valid = self._grammar.valid_prefix if self._grammar else len
+            drafted = self._speculator.draft([*self._prompt, *self.generated], len(certain), room, valid)
+        started = time.perf_counter()
+        cache.append([*certain, *drafted], len(drafted) + 1)
+        if self._speculator:
+            self._speculator.computed(len(certain), time.perf_counter() - started)
+        return drafted
 
     def close(self) -> None:
         self._sampler.close()

@@ -1,0 +1,212 @@
+"""Who drafts, and how many tokens: in each round what gives the most expected tokens per second, perhaps nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from assistant.engine.engine import DraftMode, Speculation
+from assistant.engine.kv_cache import OUTPUTS
+from assistant.engine.speculation.costs import BatchCosts
+from assistant.engine.speculation.draft_model import FIRST_ACCEPTANCE, ModelDrafter
+from assistant.engine.speculation.drafter import Draft, Drafter
+from assistant.engine.speculation.lookup import LookupDrafter
+from models.errors import ModelError
+
+MOST = OUTPUTS - 1  # drafted tokens in one round
+_MARGIN = 1.03  # what drafting has to promise over plain decoding: estimates err
+_TYPICAL_REST = 128  # tokens that are expected to follow at the beginning; later, as many as there were so far
+_LIKELY = 0.85  # acceptance of a good draft model; if not even that pays, it is not loaded
+_FORGET = 0.01  # in each round without the draft model, its acceptance goes so far back to what it was first taken for
+
+
+class Speculator:
+    """Drafts for one loaded model, answer after answer.
+
+    Args:
+        costs: of the model's batches.
+        model: a draft model, not necessarily open yet, with the costs of its batches.
+    """
+
+    def __init__(self, costs: BatchCosts, model: ModelDrafter | None = None, model_costs: BatchCosts | None = None):
+        self._costs = costs
+        self._lookup = LookupDrafter()
+        self._model, self._model_costs = model, model_costs
+        self._drafters: set[str] = set()
+        self._last: Drafter | None
+        self.begin((), "off", None, 0)
+
+    def begin(self, prompt: Sequence[int], mode: DraftMode, fixed: int | None, most: int) -> None:
+        """A new answer of at most ``most`` tokens; ``fixed``: tokens a round, instead of as many as pay."""
+        self._mode, self._fixed, self._most = mode, fixed, most
+        self._prompt_length = len(prompt)
+        self._used: list[str] = []
+        self._rounds = self._drafted = self._accepted = self._certain = 0
+        self._seconds = 0.0
+        self._last, self._proposed = None, Draft()
+        if mode in ("auto", "lookup"):
+            self._lookup.begin(prompt)
+        if mode in ("auto", "model") and self._model:
+            self._model.begin(prompt)
+
+    def draft(
+        self, tokens: Sequence[int], certain: int, most: int, valid: Callable[[Sequence[int]], int] = len
+    ) -> list[int]:
+        """Up to ``most`` tokens to check together with the ``certain`` last ones of ``tokens``, which are to be computed
+        anyway. ``valid``: how many from the beginning of these tokens may come at all.
+
+        Raises:
+            ModelError: the draft model that was asked for cannot be loaded.
+        """
+        most = min(most, MOST, MOST if self._fixed is None else self._fixed)
+        started = time.perf_counter()
+        self._last, self._proposed = None, Draft()
+        if most > 0 and self._mode != "off":
+            self._proposed = self._propose(tokens, certain, most, valid)
+        self._seconds += time.perf_counter() - started
+        return self._proposed.tokens
+
+    def _propose(
+        self, tokens: Sequence[int], certain: int, most: int, valid: Callable[[Sequence[int]], int]
+    ) -> Draft:
+        model = self._model if self._mode in ("auto", "model") else None
+        if self._mode in ("auto", "lookup"):
+            draft = self._lookup.propose(tokens, most, lambda chances: True)
+            length, rate = self._best_length(draft.chances[: valid(draft.tokens)], certain)
+            if length and not (model and model.is_open and self._model_rate(certain, most) > rate):
+                return self._proposed_by(self._lookup, draft, length)
+        if model is None:
+            return Draft()
+        if self._fixed is None and not self._model_pays(model, tokens, certain, most):
+            model.acceptance += _FORGET * (FIRST_ACCEPTANCE - model.acceptance)
+            return Draft()
+        try:
+            draft = self._by_model(model, tokens, certain, most)
+        except ModelError:
+            if self._mode == "model":
+                raise
+            self._model = None  # no memory for it: on without it
+            return Draft()
+        length, _ = self._best_length(draft.chances[: valid(draft.tokens)], certain)
+        return self._proposed_by(model, draft, length)
+
+    def _proposed_by(self, drafter: Drafter, draft: Draft, length: int) -> Draft:
+        self._last = drafter
+        if drafter.name not in self._used:
+            self._used.append(drafter.name)
+        return Draft(draft.tokens[:length], draft.chances[:length])
+
+    def _best_length(self, chances: Sequence[float], certain: int) -> tuple[int, float]:
+        """How many of the drafted tokens to send, and the tokens per second that this promises."""
+        if self._fixed is not None:
+            return len(chances), float("inf")
+        best, best_rate = 0, _MARGIN / self._costs(certain)
+        expected = likely = 1.0
+        for length, chance in enumerate(chances, 1):
+            likely *= chance
+            expected += likely
+            rate = expected / self._costs(certain + length)
+            if rate > best_rate:
+                best, best_rate = length, rate
+        return best, best_rate
+
+    # The draft model
+
+    def _model_rate(self, certain: int, most: int, acceptance: float | None = None) -> float:
+        """Tokens per second of the best constant draft length, at the acceptance seen so far."""
+        assert self._model is not None
+        assert self._model_costs is not None
+        chance = self._model.acceptance if acceptance is None else acceptance
+        best = 0.0
+        expected = likely = 1.0
+        for length in range(1, most + 1):
+            likely *= chance
+            expected += likely
+            best = max(best, expected / (self._costs(certain + length) + length * self._model_costs(1)))
+        return best
+
+    def _model_pays(self, model: ModelDrafter, tokens: Sequence[int], certain: int, most: int) -> bool:
+        """Whether what the draft model saves in the rest of the answer is more than what it takes to get it ready."""
+        if self._model_costs is None:
+            return False
+        plain = 1 / self._costs(1)
+        rate = self._model_rate(1, MOST)
+        if rate < plain * _MARGIN or self._model_rate(certain, most) < _MARGIN / self._costs(certain):
+            return False
+        generated = len(tokens) - self._prompt_length
+        rest = min(self._most - generated, max(generated, _TYPICAL_REST))
+        ready = model.pending(tokens) * self._model_costs.prefill_token + (0 if model.is_open else model.open_seconds)
+        return rest * (1 / plain - 1 / rate) > ready
+
+    def _by_model(self, model: ModelDrafter, tokens: Sequence[int], certain: int, most: int) -> Draft:
+        assert self._model_costs is not None
+        costs, each = self._costs, self._model_costs(1)
+        state = {"length": 0, "likely": 1.0, "expected": 1.0}
+
+        def worth(chances: Sequence[float]) -> bool:
+            """Whether some number of further tokens raises the tokens per second of this round."""
+            if self._fixed is not None:
+                return True
+            for chance in chances[int(state["length"]) :]:
+                state["likely"] *= chance
+                state["expected"] += state["likely"]
+            state["length"] = done = len(chances)
+            now = state["expected"] / (costs(certain + done) + done * each)
+            expected, likely = state["expected"], state["likely"]
+            for length in range(done + 1, most + 1):
+                likely *= model.acceptance
+                expected += likely
+                if expected / (costs(certain + length) + length * each) > now:
+                    return True
+            return False
+
+        if not model.is_open:
+            model.open()
+        started = time.perf_counter()
+        lacks = model.pending(tokens)
+        draft = model.propose(tokens, most, worth)
+        if draft.tokens and lacks <= 2:  # else most of the time was for catching up
+            self._model_costs.observe(1, (time.perf_counter() - started) / len(draft.tokens))
+        return draft
+
+    # What came of it
+
+    def computed(self, certain: int, seconds: float) -> None:
+        """The batch of these many certain tokens, and the drafted ones, took so long."""
+        self._costs.observe(certain + len(self._proposed.tokens), seconds)
+        self._seconds += seconds
+        self._certain += certain
+
+    def learn(self, accepted: int) -> None:
+        """The model took so many of the tokens that :meth:`draft` gave."""
+        draft = self._proposed
+        if draft.tokens and self._last:
+            self._last.learn(draft, accepted)
+            self._rounds += 1
+            self._drafted += len(draft.tokens)
+            self._accepted += accepted
+            self._certain += accepted
+
+    def summary(self) -> Speculation:
+        """Of the answer so far."""
+        return Speculation(
+            mode="+".join(self._used) or "off",
+            rounds=self._rounds,
+            drafted=self._drafted,
+            accepted=self._accepted,
+            mean_length=round(self._drafted / self._rounds, 2) if self._rounds else 0.0,
+            gain=round(self._certain * self._costs(1) / self._seconds, 3) if self._rounds else 1.0,
+        )
+
+    def stop(self) -> None:
+        """End a running draft, from any thread, until :meth:`rearm`."""
+        if self._model:
+            self._model.stop()
+
+    def rearm(self) -> None:
+        if self._model:
+            self._model.rearm()
+
+    def close(self) -> None:
+        if self._model:
+            self._model.close()
