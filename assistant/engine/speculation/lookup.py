@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.engine.speculation.chances import Chances
 from assistant.engine.speculation.drafter import Draft, Worth
 
 _LONGEST = 32  # tokens of a match that are compared
@@ -18,33 +19,29 @@ _BACK, _AHEAD = 4, 12  # tokens; a match so close around the place is near
 _LOST = 8  # differing tokens in a row after which the answer has left its place
 _SETTLED = 4  # a match of so many tokens is a place to copy from
 _SKIPS = 5  # tokens of the source, 0 … 4, that the differing ones may stand for
-_PRIOR_WEIGHT = 6.0  # tokens
-_MEMORY = 100.0  # tokens after which an observation weighs 1/e
 
 # Classes of drafted tokens, and the chance of each until it is learned: by the length of the match before it, far from
 # the place and near; and without a match, by how many tokens differ (1 …) and how many of the source are skipped (0 …).
 _LENGTHS = np.array([1, 2, 3, 4, 6, 9, 13, 20, _LONGEST])
 _FAR, _NEAR, _SKIP = 0, len(_LENGTHS), 2 * len(_LENGTHS)
-_PRIORS = np.array(
-    [0.06, 0.16, 0.30, 0.45, 0.55, 0.65, 0.75, 0.82, 0.88]
-    + [0.55, 0.75, 0.82, 0.86, 0.88, 0.90, 0.92, 0.93, 0.95]
-    + [0.15, 0.35, 0.20, 0.10, 0.05] * _LOST
+_PRIORS = (
+    *(0.06, 0.16, 0.30, 0.45, 0.55, 0.65, 0.75, 0.82, 0.88),
+    *(0.55, 0.75, 0.82, 0.86, 0.88, 0.90, 0.92, 0.93, 0.95),
+    *(0.15, 0.35, 0.20, 0.10, 0.05) * _LOST,
 )
 
 
 class LookupDrafter:
     """Drafts what follows the best match.
 
-    Chances are learned for each class of tokens (a Beta estimate that forgets slowly) from every token that comes,
-    whether its draft was sent to the model or not; ``learn`` has nothing to add.
+    Its chances are learned from every token that comes, whether what was drafted for it was sent to the model or not;
+    ``learn`` has nothing to add.
     """
 
     name = "lookup"
 
     def __init__(self) -> None:
-        self._chances = _PRIORS.copy()
-        self._tried = np.zeros_like(_PRIORS)
-        self._right = np.zeros_like(_PRIORS)
+        self._chances = Chances(_PRIORS)
         self.begin(())
 
     def begin(self, prompt: Sequence[int]) -> None:
@@ -65,7 +62,7 @@ class LookupDrafter:
         if kinds and first is not None:
             kinds[0] = first
         self._proposed = list(zip(copied, kinds, strict=True))
-        return Draft(copied, self._chances[kinds].tolist() if kinds else [])
+        return Draft(copied, self._chances.rates[kinds].tolist() if kinds else [])
 
     def learn(self, draft: Draft, accepted: int) -> None:
         pass
@@ -78,14 +75,14 @@ class LookupDrafter:
             first = _SKIP + (self._differing - 1) * _SKIPS
             source = self._tokens[self._place : self._place + _SKIPS].tolist()
             for skipped, token in enumerate(source):
-                self._count(first + skipped, token == tokens[0])
+                self._chances.learn(first + skipped, token == tokens[0])
         agrees = True
         for index, token in enumerate(tokens):
             if agrees and index < len(self._proposed):
                 proposed, kind = self._proposed[index]
                 agrees = proposed == token
                 if kind < _SKIP:
-                    self._count(kind, agrees)
+                    self._chances.learn(kind, agrees)
                 if agrees and kind >= _FAR + _SETTLED - 1:
                     self._place, self._differing = self._start + index + 1, 0
                     continue
@@ -103,12 +100,6 @@ class LookupDrafter:
             self._differing += 1
             if self._differing > _LOST:
                 self._place = None
-
-    def _count(self, kind: int, right: bool) -> None:
-        self._tried[kind] += 1 - self._tried[kind] / _MEMORY
-        self._right[kind] += right - self._right[kind] / _MEMORY
-        right_so_far = self._right[kind] + _PRIORS[kind] * _PRIOR_WEIGHT
-        self._chances[kind] = right_so_far / (self._tried[kind] + _PRIOR_WEIGHT)
 
     def _append(self, tokens: Sequence[int]) -> None:
         end = self._length + len(tokens)
@@ -128,12 +119,12 @@ class LookupDrafter:
             near = (places >= self._place - _BACK) & (places <= expected + _AHEAD)
             kinds[near] += _NEAR
             self._skipping = self._differing > 0 and not near.any()
-        best = int(np.argmax(self._chances[kinds] - 1e-8 * np.abs(places - expected))) if len(places) else None
-        chance = self._chances[kinds[best]] if best is not None else 0.0
+        best = int(np.argmax(self._chances.rates[kinds] - 1e-8 * np.abs(places - expected))) if len(places) else None
+        chance = self._chances.rates[kinds[best]] if best is not None else 0.0
         if self._skipping and self._place is not None:
             first = _SKIP + (self._differing - 1) * _SKIPS
-            skipped = int(np.argmax(self._chances[first : first + _SKIPS]))
-            if self._chances[first + skipped] >= chance and self._place + skipped < self._length:
+            skipped = int(np.argmax(self._chances.rates[first : first + _SKIPS]))
+            if self._chances.rates[first + skipped] >= chance and self._place + skipped < self._length:
                 return self._place + skipped, first + skipped, 0, _NEAR
         if best is None:
             return self._length, None, 1, _FAR
