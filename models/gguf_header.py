@@ -63,10 +63,11 @@ _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array, or a string, too long to be handed out."""
+    """An array, or a string, too long to be handed out. ``offset``: where an array's items begin in its file."""
 
     type: str
     length: int
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,25 @@ def _check_split(parts: list[Path], headers: list[Header]) -> None:
         raise ModelError(f"{parts[0]} and its parts hold {found} of {expected} tensors.", "Fetch the parts again.")
 
 
+def read_strings(header: Header, key: str) -> list[bytes]:
+    """An array of strings of the metadata, however long; empty if there is none.
+
+    Raises:
+        ModelError: the file has changed since the header was read.
+    """
+    value = header.metadata.get(key)
+    if isinstance(value, list):
+        return [str(item).encode() for item in value]
+    if not isinstance(value, Array) or value.type != "string" or not value.offset:
+        return []
+    path = header.files[0]
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Reader(path, data).strings(value)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.") from error
+
+
 def _read(path: Path, part: int) -> Header:
     try:
         status = path.stat()
@@ -356,6 +376,7 @@ class _Reader:
         if length <= KEPT_ARRAY:
             return [self._string() for _ in range(length)]
         data, end, at, read = self._data, self._end - 8, self._at, _U64.unpack_from
+        begin = at
         hashes: set[int] = set()  # instead of the strings: a vocabulary is walked over, not built
         others = 0 if unique else length
         for _ in range(length):
@@ -372,7 +393,21 @@ class _Reader:
         self._skip(0)
         if len(hashes) + others < length:
             raise self._damaged("a token of its vocabulary is there twice")
-        return Array("string", length)
+        return Array("string", length, begin)
+
+    def strings(self, array: Array) -> list[bytes]:
+        """The items of an array of strings, as they are."""
+        data, end, at, read = self._data, self._end - 8, array.offset, _U64.unpack_from
+        found = []
+        for _ in range(array.length):
+            if at > end:
+                raise self._truncated(at + 8)
+            start = at + 8
+            at = start + read(data, at)[0]
+            found.append(data[start:at])
+        self._at = at
+        self._skip(0)
+        return found
 
     def _scalars(self, type_id: int, count: int) -> tuple[Any, ...]:
         values = struct.Struct(f"<{count}{_SCALARS[type_id][1]}")
