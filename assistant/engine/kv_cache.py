@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 
 from models.errors import ModelError
-from models.llama import Aborted, Context, Model
+from models.llama import Aborted, Context, KVType, Model
 
 _BLOCK = 256  # llama.cpp rounds a context up to this many tokens
 _GROWTH = 1.5
@@ -18,13 +19,15 @@ class KVCache:
     Args:
         limit: tokens that it may grow to.
         threads: of the CPU.
+        kv_type: what keys and values are stored as.
 
     Attributes:
         tokens: what the cache holds, in order.
     """
 
-    def __init__(self, model: Model, *, limit: int, threads: int):
+    def __init__(self, model: Model, *, limit: int, threads: int, kv_type: KVType = "f16"):
         self._model = model
+        self._kv_type = kv_type
         self._threads = threads
         self._context: Context | None = None
         self._stopped = False
@@ -54,7 +57,7 @@ class KVCache:
         state = self._context.save_state() if self._context and self.tokens else None
         held = self.tokens
         self.close()  # before the new one: never both in memory
-        self._context = Context(self._model, n_ctx=n_ctx, threads=self._threads, outputs=OUTPUTS)
+        self._context = Context(self._model, n_ctx=n_ctx, threads=self._threads, outputs=OUTPUTS, kv_type=self._kv_type)
         if self._stopped:
             self._context.abort()
         if state is not None:
@@ -113,6 +116,24 @@ class KVCache:
             if not self.context.truncate(length):
                 raise ModelError("This model cannot forget single tokens.", "Turn drafting off: `--draft off`.")
             del self.tokens[length:]
+
+    def restore(self, state: ctypes.Array[ctypes.c_uint8], tokens: list[int]) -> None:
+        """Hold what ``Context.save_state`` gave for these tokens, and nothing else.
+
+        Raises:
+            ModelError: the state is of another layout, or there is not enough memory; the cache is empty then.
+        """
+        if len(tokens) > self.capacity:
+            self.close()  # nothing of it is needed
+        self.reserve(len(tokens))
+        self.context.clear()
+        self.tokens = []
+        try:
+            self.context.restore_state(state)
+        except ModelError:
+            self.context.clear()
+            raise
+        self.tokens = tokens
 
     def stop(self) -> None:
         """End the running computation, from any thread, and refuse more until :meth:`rearm`."""

@@ -4,7 +4,7 @@ A handle owns its pointer, raises Python errors, and keeps every ctypes callback
 it. What llama.cpp logs is kept here (:func:`log_lines`) and never reaches the user's screen by itself.
 """
 
-from models.llama.context import Aborted, Context, DecodeError, Sampler
+from models.llama.context import Aborted, Context, DecodeError, KVType, Sampler
 from models.llama.library import REQUIRED_VERSION, Device, devices, log_lines, system_info
 from models.llama.model import Model
 
@@ -14,6 +14,7 @@ __all__ = [
     "Context",
     "DecodeError",
     "Device",
+    "KVType",
     "Model",
     "Sampler",
     "devices",
