@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -168,6 +169,12 @@ class Model(Handle):
     # Vocabulary
 
     @property
+    def vocab(self) -> ctypes.c_void_p:
+        """For libraries that read the vocabulary by llama.cpp's C API; not to be used after the model is closed."""
+        _ = self.pointer
+        return self._vocab
+
+    @property
     def vocabulary_size(self) -> int:
         return int(llama_cpp.llama_vocab_n_tokens(self._vocab))
 
@@ -184,6 +191,11 @@ class Model(Handle):
     def is_end(self, token: int) -> bool:
         """True for every token that ends a generation (end of turn, of text, …)."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+
+    @functools.cached_property
+    def ends(self) -> tuple[int, ...]:
+        """All tokens that end a generation."""
+        return tuple(token for token in range(self.vocabulary_size) if self.is_end(token))
 
     def is_control(self, token: int) -> bool:
         return bool(llama_cpp.llama_vocab_is_control(self._vocab, token))
