@@ -35,7 +35,8 @@ class LoadOptions:
         gpu_layers: layers to offload; -1: all, 0: none. Ignored by a build without a GPU.
         kv_type: of the KV cache; ``q8_0`` takes half the memory, at a small cost in quality.
         draft_model: path of a model of the same vocabulary that may draft; it is loaded when it pays.
-        prompt_cache: keep KV states on disk and find them again.
+        prompt_cache: keep KV states on disk and find them again; ``prompt_cache_limit``: bytes of them all.
+        private: nothing of what is asked reaches the disk; states that are there are used.
     """
 
     context_length: int | None = None
@@ -44,6 +45,8 @@ class LoadOptions:
     kv_type: Literal["f16", "q8_0"] = "f16"
     draft_model: str | None = None
     prompt_cache: bool = True
+    prompt_cache_limit: int = 2_000_000_000
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from assistant.engine.chat_format import ChatFormat
@@ -23,6 +24,7 @@ from assistant.engine.engine import (
 from assistant.engine.generation import Generation
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.output import Output
+from assistant.engine.prompt_reuse import PromptReuse, Transcript
 from models import fit, gguf_header, hardware, llama
 from models.errors import Cancelled, DoesNotFit, ModelError
 from models.gguf_header import Header
@@ -41,12 +43,14 @@ class _Loaded:
     cache: KVCache
     format: ChatFormat
     info: ModelInfo
+    reuse: PromptReuse
     # The last prompt and answer, as text and as the very tokens that were generated. The same text cut anew could give
     # other tokens, and the KV cache of the whole answer would be lost.
-    transcript: tuple[str, list[int]] = ("", [])
+    transcript: Transcript = ("", [])
     shown: frozenset[int] = frozenset()  # control tokens whose text is part of the output
 
     def close(self) -> None:
+        self.reuse.store(self.transcript)
         self.cache.close()
         self.model.close()
 
@@ -116,11 +120,13 @@ class LocalEngine:
         except BaseException:
             model.close()
             raise
+        cache = KVCache(model, limit=window, threads=threads, kv_type=self.options.kv_type)
         self._loaded = _Loaded(
             model,
-            KVCache(model, limit=window, threads=threads),
+            cache,
             chat_format,
             info,
+            PromptReuse(self.options, model, cache),
             shown=_control_tokens(model, "".join(chat_format.reasoning_markers or ())),
         )
         self._load_seconds = time.perf_counter() - started
@@ -158,8 +164,9 @@ class LocalEngine:
 
     def _tokenize(self, loaded: _Loaded, prompt: str) -> list[int]:
         model = loaded.model
-        text, tokens = loaded.transcript
-        if text and prompt.startswith(text):
+        for text, tokens in chain([loaded.transcript], loaded.reuse.transcripts(prompt)):
+            if not text or not prompt.startswith(text):
+                continue
             rest = model.tokenize(prompt[len(text) :], add_special=False, parse_special=True)
             if not rest or model.is_control(rest[0]):  # a clean cut: nothing merges across a control token
                 return tokens + rest
@@ -207,11 +214,13 @@ class LocalEngine:
             loaded.format.reasoning_markers,
             reasoning=loaded.format.opens_reasoning(prompt),
         )
+        restored = loaded.reuse.restore(tokens, loaded.transcript)
         run = Generation(loaded.model, loaded.cache, tokens, options, most=most, shown=loaded.shown)
         with contextlib.closing(run):
             prefill_started = time.perf_counter()
             for done, total in run.prefill():
                 yield Progress("prefill", done, total)
+            loaded.reuse.measured(run.prefilled, time.perf_counter() - prefill_started)
             decode_started = time.perf_counter()
             first_token_seconds = 0.0
             for raw in run.decode():
@@ -238,6 +247,7 @@ class LocalEngine:
                 prefill_seconds=decode_started - prefill_started,
                 decode_tokens=run.decoded,
                 decode_seconds=ended - decode_started,
+                restored_tokens=restored,
             ),
         )
 
