@@ -7,7 +7,8 @@ Parent and child speak JSON lines over the child's standard input and output::
                                                    ← {"id": 2, "event": {"type": "Delta", …}} …  {"id": 2, "done": null}
     → {"cancel": 2}                                ← {"id": 3, "error": {"type": "ModelError", "message": …, "hint": …}}
 
-The child ends when its standard input does: a parent that was killed leaves no process behind.
+The child ends when its standard input does: a parent that was killed leaves no process behind. It stops what it does and
+stores the KV state first (``prompt_cache``), for which it gets :data:`_LAST_SECONDS`; a kill in between loses only that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +42,7 @@ from models import errors
 from models.paths import log_dir
 
 _LOG_BYTES = 1_000_000  # of engine.log, before it is begun anew
+_LAST_SECONDS = 10  # to store a KV state of some 100 MB on a slow disk
 
 
 class EngineDied(errors.UserError):
@@ -109,7 +112,7 @@ class WorkerEngine:
         with contextlib.suppress(OSError):
             child.stdin.close()  # type: ignore[union-attr]
         try:
-            child.wait(timeout=2)
+            child.wait(timeout=_LAST_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -228,15 +231,22 @@ class _Child:
         self._engine = LocalEngine(path, options)
         self._requests = requests
         self._answers = answers
-        self._queue: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._current: int | None = None
         self._cancelled: set[int] = set()
         self._lock = threading.Lock()
+        self._ending = False
 
     def run(self) -> None:
+        """Until the parent closes the pipe, or dies."""
         threading.Thread(target=self._read, daemon=True).start()
-        while True:
-            request = self._queue.get()
+        try:
+            self._work()
+        finally:
+            self._engine.close()
+
+    def _work(self) -> None:
+        while (request := self._queue.get()) is not None and not self._ending:
             call = request["id"]
             try:
                 self._answer(call, done=self._carry_out(call, request))
@@ -258,7 +268,12 @@ class _Child:
                 self._cancelled.add(request["cancel"])
                 if self._current == request["cancel"]:
                     self._engine.cancel()
-        os._exit(0)  # the parent closed the pipe, or died
+        with self._lock:
+            self._ending = True
+            self._engine.cancel()
+        self._queue.put(None)
+        time.sleep(_LAST_SECONDS)
+        os._exit(0)
 
     def _carry_out(self, call: int, request: dict[str, Any]) -> Any:
         kind = request["call"]
@@ -269,16 +284,18 @@ class _Child:
             return self._engine.count_tokens(messages)
         options = GenerateOptions(**{**request["options"], "stop": tuple(request["options"]["stop"])})
         events = self._engine.generate(messages, options)
-        self._begin(call)
-        for event in events:
-            self._answer(call, event={"type": type(event).__name__, **asdict(event)})
+        assert isinstance(events, Generator)
+        with contextlib.closing(events):
+            self._begin(call)
+            for event in events:
+                self._answer(call, event={"type": type(event).__name__, **asdict(event)})
         return None
 
     def _begin(self, call: int) -> None:
         """From now on a cancel goes to the engine; one that came earlier is given to it now."""
         with self._lock:
             self._current = call
-            if call in self._cancelled:
+            if self._ending or call in self._cancelled:
                 self._engine.cancel()
 
     def _begin_load(self, call: int) -> Callable[[float], None]:
