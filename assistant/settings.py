@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -30,7 +31,7 @@ from models.paths import config_file
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
 GENERATION = (*SAMPLING, "seed", "max_tokens", "stop")
-LOADING = ("context_length", "threads", "gpu_layers")
+LOADING = ("context_length", "threads", "gpu_layers", "kv_type", "prompt_cache")
 OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, "stop")
 
 # For the file that `assistant config edit` starts from, as TOML.
@@ -47,6 +48,9 @@ EXAMPLES = {
     "context_length": "8192",
     "threads": "4",
     "gpu_layers": "-1",
+    "kv_type": '"q8_0"',
+    "prompt_cache": "true",
+    "prompt_cache_limit": '"2 GB"',
     "stop": '["END"]',
     "history": "true",
     "theme": '"nord"',
@@ -54,6 +58,27 @@ EXAMPLES = {
 }
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+_SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*(|B|kB|MB|GB|TB)\s*", re.IGNORECASE)
+
+
+def bytes_of(size: str) -> int:
+    """``1.5 GB`` in bytes; units are powers of ten.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    found = _SIZE.fullmatch(size)
+    if not found:
+        raise ValueError("Input should be a size such as 500MB or 2GB")
+    return int(float(found[1]) * {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}[found[2].upper()])
+
+
+def _size(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        bytes_of(value)
+    return value
 
 
 class Settings(BaseModel):
@@ -81,6 +106,13 @@ class Settings(BaseModel):
         None, ge=1, le=1024, description="Threads of the CPU; by default one per physical core."
     )
     gpu_layers: int | None = Field(None, ge=-1, description="Layers on the GPU; -1 is all, 0 none.")
+    kv_type: Literal["f16", "q8_0"] | None = Field(
+        None, description="Of the KV cache: f16, or q8_0, which takes half the memory and is a little less exact."
+    )
+    prompt_cache: bool = Field(True, description="Keep what was read of long prompts on this machine, to read it once.")
+    prompt_cache_limit: Annotated[str, BeforeValidator(_size)] = Field(
+        "2 GB", description="Disk that the prompt cache may take, in bytes, MB or GB; 0 is none."
+    )
     stop: list[_Text] | None = Field(None, description="Texts that end an answer.")
     history: bool = Field(True, description="Keep chats on this machine.")
     theme: _Text | None = Field(None, description="The colours of the chat, by the name of a Textual theme.")
@@ -231,9 +263,13 @@ def generate_options(flags: Mapping[str, Any], settings: Settings, sampling: obj
 
 
 def load_options(flags: Mapping[str, Any], settings: Settings) -> LoadOptions:
-    """How to load the model: flags before settings, before the defaults."""
+    """How to load the model: flags before settings, before the defaults. Without a history nothing reaches the disk."""
     chosen = {name: _first(flags.get(name), getattr(settings, name)) for name in LOADING}
-    return LoadOptions(**{name: value for name, value in chosen.items() if value is not None})
+    return LoadOptions(
+        **{name: value for name, value in chosen.items() if value is not None},
+        prompt_cache_limit=bytes_of(settings.prompt_cache_limit),
+        private=not settings.history,
+    )
 
 
 def _first(*values: Any) -> Any:
@@ -298,7 +334,7 @@ def _lax(name: str, value: str) -> Any:
 def _expected(error: ValidationError) -> str:
     """``should be less than or equal to 5``, from pydantic's words."""
     message = error.errors()[0]["msg"]
-    return re.sub(r"^(Input|String|List|Value)\b|, unable to parse.*", "", message).strip()
+    return re.sub(r"^(Value error, )?(Input|String|List|Value)\b|, unable to (parse|interpret).*", "", message).strip()
 
 
 def _describe(name: str) -> str:

@@ -75,9 +75,10 @@ def ask(
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     settings = user_settings.load()
     flags = user_settings.parse_options(options)
+    settings.history = settings.history and not no_history
     question = _question(" ".join(prompt), files)
     installed = Store().choose(model or settings.model)
-    history = _history(settings.history and not no_history, needed=go_on or cid is not None)
+    history = _history(settings.history, needed=go_on or cid is not None)
     if go_on and cid is None:
         cid = history.latest()
         if cid is None:

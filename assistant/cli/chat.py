@@ -68,6 +68,7 @@ def _setup(
     from models.store import Installed, Store
 
     settings = all_settings.load()
+    settings.history = settings.history and not no_history
     flags = all_settings.parse_options(options)
     load = all_settings.load_options(flags, settings)
     say = Strings(interface_language(settings.language))
@@ -81,7 +82,7 @@ def _setup(
     chosen = store.resolve(name) if name else store.default()
 
     unsaved: str | None = None
-    if no_history or not settings.history:
+    if not settings.history:
         history, unsaved = History.in_memory(), say("history_off")
     else:
         try:

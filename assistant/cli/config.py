@@ -33,7 +33,7 @@ def show(as_json: bool = False) -> None:
         return
     for name, value in values.items():
         shown = "-" if value is None else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{name:<16}{shown:<22}  {current.origin(name)}")
+        click.echo(f"{name:<20}{shown:<22}  {current.origin(name)}")
 
 
 @config.command()

@@ -7,8 +7,8 @@ Parent and child speak JSON lines over the child's standard input and output::
                                                    ← {"id": 2, "event": {"type": "Delta", …}} …  {"id": 2, "done": null}
     → {"cancel": 2}                                ← {"id": 3, "error": {"type": "ModelError", "message": …, "hint": …}}
 
-The child ends when its standard input does: a parent that was killed leaves no process behind. It stops what it does and
-stores the KV state first (``prompt_cache``), for which it gets :data:`_LAST_SECONDS`; a kill in between loses only that.
+The child ends when its standard input does: a parent that was killed leaves no process behind. It stops what it does
+and stores the KV state first (``prompt_cache``), for which it gets :data:`_LAST_SECONDS`.
 """
 
 from __future__ import annotations
