@@ -6,7 +6,7 @@ edits): it remembers where it copies from, so that after an edited word one toke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,26 @@ _LONGEST = 32  # tokens of a match that are compared
 _BACK, _AHEAD = 4, 12  # tokens; a match so close around the place is near
 _LOST = 8  # differing tokens in a row after which the answer has left its place
 _SETTLED = 4  # a match of so many tokens is a place to copy from
-_SKIPS = 5  # tokens of the source, 0 … 4, that the differing ones may stand for
+_FAITHFUL = 12  # tokens copied around one place after which an edit is more likely than the end of the copy
+_GUESSED = 3  # differing tokens in a row up to which the copy may go on without a match
 
-# Classes of drafted tokens, and the chance of each until it is learned: by the length of the match before it, far from
-# the place and near; and without a match, by how many tokens differ (1 …) and how many of the source are skipped (0 …).
+# Classes of drafted tokens, and the chance of each until it is learned. By the length of the match before them: all
+# matches of this length go on with this token; they do not agree; the match is near the place. Then without a match,
+# after 1 … _GUESSED differing tokens: they are additional, or replace words; both for little copied and for _FAITHFUL.
 _LENGTHS = np.array([1, 2, 3, 4, 6, 9, 13, 20, _LONGEST])
-_FAR, _NEAR, _SKIP = 0, len(_LENGTHS), 2 * len(_LENGTHS)
+_SURE, _UNSURE, _NEAR, _EDIT = range(0, 4 * len(_LENGTHS), len(_LENGTHS))
 _PRIORS = (
-    *(0.06, 0.16, 0.30, 0.45, 0.55, 0.65, 0.75, 0.82, 0.88),
+    *(0.06, 0.20, 0.40, 0.55, 0.65, 0.75, 0.80, 0.85, 0.90),
+    *(0.03, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80),
     *(0.55, 0.75, 0.82, 0.86, 0.88, 0.90, 0.92, 0.93, 0.95),
-    *(0.15, 0.35, 0.20, 0.10, 0.05) * _LOST,
+    *(0.05, 0.10, 0.10, 0.50),
+    *(0.05, 0.05, 0.10, 0.25),
+    *(0.03, 0.03, 0.05, 0.10),
 )
+
+
+def _bucket(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.searchsorted(_LENGTHS, lengths, side="right") - 1
 
 
 class LookupDrafter:
@@ -36,11 +45,15 @@ class LookupDrafter:
 
     Its chances are learned from every token that comes, whether what was drafted for it was sent to the model or not;
     ``learn`` has nothing to add.
+
+    Args:
+        piece: the bytes of a token; a word that was edited may have been several tokens.
     """
 
     name = "lookup"
 
-    def __init__(self) -> None:
+    def __init__(self, piece: Callable[[int], bytes] = lambda token: b" ") -> None:
+        self._piece = piece
         self._chances = Chances(_PRIORS)
         self.begin(())
 
@@ -48,58 +61,59 @@ class LookupDrafter:
         self._tokens = np.array(prompt, dtype=np.int32)
         self._length = len(self._tokens)
         self._place: int | None = None  # of the token that would be copied next
-        self._differing = 0  # tokens that came since one was copied
+        self._copied = 0  # tokens, around this place
+        self._differing: list[int] = []  # what came since
+        self._edits: list[tuple[int, int]] = []  # where the copy may go on without a match, with its class
         self._start = 0  # of what was proposed
         self._proposed: list[tuple[int, int]] = []  # (token, class)
-        self._skipping = False
 
     def propose(self, tokens: Sequence[int], most: int, worth: Worth) -> Draft:
         self._observe(tokens[self._length :])
-        self._start, first, matched, classes = self._best()
+        self._start, first, kind, matched = self._best()
         copied = self._tokens[self._start : min(self._start + most, self._length)].tolist()
-        lengths = np.searchsorted(_LENGTHS, matched + np.arange(len(copied)), side="right") - 1
-        kinds = (classes + lengths).tolist()
-        if kinds and first is not None:
-            kinds[0] = first
-        self._proposed = list(zip(copied, kinds, strict=True))
-        return Draft(copied, self._chances.rates[kinds].tolist() if kinds else [])
+        later = kind + _bucket(matched + np.arange(1, len(copied)))
+        self._proposed = list(zip(copied, [first, *later.tolist()], strict=False))
+        return Draft(copied, [float(self._chances.rates[kind]) for _, kind in self._proposed])
 
     def learn(self, draft: Draft, accepted: int) -> None:
         pass
 
     def _observe(self, tokens: Sequence[int]) -> None:
-        """Compare what came with what was proposed."""
+        """Compare what came with what was proposed, and remember it."""
         if not tokens:
             return
-        if self._skipping and self._place is not None:
-            first = _SKIP + (self._differing - 1) * _SKIPS
-            source = self._tokens[self._place : self._place + _SKIPS].tolist()
-            for skipped, token in enumerate(source):
-                self._chances.learn(first + skipped, token == tokens[0])
+        for place, kind in self._edits:
+            self._chances.learn(kind, bool(self._tokens[place] == tokens[0]))
         agrees = True
         for index, token in enumerate(tokens):
-            if agrees and index < len(self._proposed):
+            agrees = agrees and index < len(self._proposed)
+            settled = False
+            if agrees:
                 proposed, kind = self._proposed[index]
                 agrees = proposed == token
-                if kind < _SKIP:
+                if kind < _EDIT:
                     self._chances.learn(kind, agrees)
-                if agrees and kind >= _FAR + _SETTLED - 1:
-                    self._place, self._differing = self._start + index + 1, 0
-                    continue
-            else:
-                agrees = False
-            if self._place is not None:
+                settled = kind >= _NEAR or _LENGTHS[kind % len(_LENGTHS)] >= _SETTLED
+            if agrees and settled:
+                self._settle(self._start + index + 1)
+            elif self._place is not None:
                 self._follow(token)
         self._append(tokens)
 
+    def _settle(self, place: int) -> None:
+        near = self._place is not None and -_BACK <= place - self._place <= _LOST + _AHEAD
+        self._copied = self._copied + 1 if near else 1
+        self._place = place
+        self._differing = []
+
     def _follow(self, token: int) -> None:
         assert self._place is not None
-        if self._differing == 0 and self._place < self._length and self._tokens[self._place] == token:
-            self._place += 1
-        else:
-            self._differing += 1
-            if self._differing > _LOST:
-                self._place = None
+        if not self._differing and self._place < self._length and self._tokens[self._place] == token:
+            self._settle(self._place + 1)
+            return
+        self._differing.append(token)
+        if len(self._differing) > _LOST:
+            self._place = None
 
     def _append(self, tokens: Sequence[int]) -> None:
         end = self._length + len(tokens)
@@ -108,27 +122,33 @@ class LookupDrafter:
         self._tokens[self._length : end] = tokens
         self._length = end
 
-    def _best(self) -> tuple[int, int | None, int, int]:
-        """Where to copy from: (start, class of the first token if it is another than follows, length of the match,
-        first class of its kind)."""
+    def _best(self) -> tuple[int, int, int, int]:
+        """Where to copy from: (start, class of the first token, kind of match and its length)."""
+        self._edits = []
         places, lengths = self._matches()
-        expected = self._length if self._place is None else self._place + self._differing
-        kinds = np.searchsorted(_LENGTHS, lengths, side="right") - 1
-        self._skipping = False
-        if self._place is not None:
-            near = (places >= self._place - _BACK) & (places <= expected + _AHEAD)
-            kinds[near] += _NEAR
-            self._skipping = self._differing > 0 and not near.any()
-        best = int(np.argmax(self._chances.rates[kinds] - 1e-8 * np.abs(places - expected))) if len(places) else None
-        chance = self._chances.rates[kinds[best]] if best is not None else 0.0
-        if self._skipping and self._place is not None:
-            first = _SKIP + (self._differing - 1) * _SKIPS
-            skipped = int(np.argmax(self._chances.rates[first : first + _SKIPS]))
-            if self._chances.rates[first + skipped] >= chance and self._place + skipped < self._length:
-                return self._place + skipped, first + skipped, 0, _NEAR
-        if best is None:
-            return self._length, None, 1, _FAR
-        return int(places[best]), None, int(lengths[best]), _NEAR if kinds[best] >= _NEAR else _FAR
+        if self._place is None:
+            return self._best_match(places, lengths, self._length, np.zeros(len(places), dtype=bool))
+        expected = self._place + len(self._differing)
+        near = (places >= self._place - _BACK) & (places <= expected + _AHEAD)
+        best = self._best_match(places, lengths, expected, near)
+        if self._differing and not near.any():
+            self._edits = self._after_edit(self._place)
+        for place, kind in self._edits:
+            if self._chances.rates[kind] > self._chances.rates[best[1]]:
+                best = place, kind, _NEAR, 0
+        return best
+
+    def _best_match(
+        self, places: NDArray[np.intp], lengths: NDArray[np.intp], expected: int, near: NDArray[np.bool_]
+    ) -> tuple[int, int, int, int]:
+        if not len(places):
+            return self._length, _UNSURE, _UNSURE, 1
+        longest = self._tokens[places[lengths == lengths.max()]]
+        far = _SURE if (longest == longest[0]).all() else _UNSURE
+        kinds = np.where(near, _NEAR, np.where(lengths == lengths.max(), far, _UNSURE))
+        classes = kinds + _bucket(lengths)
+        best = int(np.argmax(self._chances.rates[classes] - 1e-8 * np.abs(places - expected)))
+        return int(places[best]), int(classes[best]), int(kinds[best]), int(lengths[best])
 
     def _matches(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Where the last token stands elsewhere: the places after it, and how many tokens are the same before them."""
@@ -145,3 +165,21 @@ class LookupDrafter:
                 break
             lengths[longer] = length
         return places, lengths
+
+    def _after_edit(self, place: int) -> list[tuple[int, int]]:
+        """Where the copy goes on if the differing tokens are additional, or replace as many words."""
+        differing = len(self._differing)
+        if differing > _GUESSED or place >= self._length:
+            return []
+        faithful = 2 * (self._copied >= _FAITHFUL)
+        kind = _EDIT + 4 * (differing - 1) + faithful
+        words = 1 + sum(map(self._begins_word, self._differing[1:]))
+        after = place
+        while words and after + 1 < self._length and after < place + _AHEAD:
+            after += 1
+            words -= self._begins_word(int(self._tokens[after]))
+        return [(place, kind), (after, kind + 1)]
+
+    def _begins_word(self, token: int) -> bool:
+        first = self._piece(token)[:1]
+        return not (first.isalnum() or first >= b"\x80")  # beyond ASCII nearly all are letters
