@@ -209,10 +209,17 @@ class Engine(Protocol):
         """
         ...
 
-    def score(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float]:
-        """The natural logarithm of the probability of each choice as the whole answer, end included.
+    def score(
+        self,
+        messages: Sequence[Message],
+        choices: Sequence[str],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[float]:
+        """The natural logarithm of the probability of each choice as the whole answer, end included; ``on_progress``
+        gets the (done, total) tokens of the prefill, first (0, 0).
 
         Raises:
+            UsageError: there are no choices, one is empty, or one comes twice.
             as :meth:`generate`; Cancelled: :meth:`cancel` was called meanwhile.
         """
         ...

@@ -24,11 +24,12 @@ from assistant.engine.engine import (
 from assistant.engine.generation import Generation
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.output import Output
+from assistant.engine.scoring import Scoring, check_choices, close_reasoning
 from assistant.engine.prompt_reuse import PromptReuse, Transcript
 from models import fit, gguf_header, hardware, llama
 from models.errors import Cancelled, DoesNotFit, ModelError
 from models.gguf_header import Header
-from models.llama import Model
+from models.llama import Aborted, Model
 
 _SMALLEST_WINDOW = 512  # tried even where the estimate says that nothing fits: estimates err
 _COMMON_WINDOW = 8192  # room for it is left on a GPU when layers are counted
@@ -250,6 +251,30 @@ class LocalEngine:
                 restored_tokens=restored,
             ),
         )
+
+    def score(
+        self,
+        messages: Sequence[Message],
+        choices: Sequence[str],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[float]:
+        check_choices(choices)
+        report = on_progress or (lambda done, total: None)
+        self._cancelled = False
+        if self._loaded:
+            self._loaded.cache.rearm()
+        report(0, 0)
+        loaded = self._load()
+        if self._cancelled:
+            loaded.cache.stop()
+        tokens = self._tokenize(loaded, close_reasoning(loaded.format.render(messages), loaded.format))
+        scoring = Scoring(loaded.model, loaded.cache, tokens, choices)
+        try:
+            for done, total in scoring.run():
+                report(done, total)
+        except Aborted as aborted:
+            raise Cancelled() from aborted
+        return scoring.scores
 
     def cancel(self) -> None:
         self._cancelled = True

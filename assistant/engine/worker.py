@@ -99,6 +99,22 @@ class WorkerEngine:
                 if "event" in answer:
                     yield _event(answer["event"])
 
+    def score(
+        self,
+        messages: Sequence[Message],
+        choices: Sequence[str],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[float]:
+        request = {
+            "call": "score",
+            "messages": [asdict(message) for message in messages],
+            "choices": list(choices),
+        }
+        for answer in self._call(request):
+            if "progress" in answer and on_progress:
+                on_progress(*answer["progress"])
+        return [float(score) for score in answer["done"]]
+
     def cancel(self) -> None:
         running = self._running
         if running is not None:
@@ -282,6 +298,8 @@ class _Child:
         messages = [Message(**message) for message in request["messages"]]
         if kind == "count_tokens":
             return self._engine.count_tokens(messages)
+        if kind == "score":
+            return self._engine.score(messages, request["choices"], self._begin_score(call))
         options = GenerateOptions(**{**request["options"], "stop": tuple(request["options"]["stop"])})
         events = self._engine.generate(messages, options)
         assert isinstance(events, Generator)
@@ -308,6 +326,14 @@ class _Child:
             if done - told >= 0.01 or done >= 1:
                 told = done
                 self._answer(call, progress=done)
+
+        return progress
+
+    def _begin_score(self, call: int) -> Callable[[int, int], None]:
+        def progress(done: int, total: int) -> None:
+            if (done, total) == (0, 0):
+                self._begin(call)  # as with load()
+            self._answer(call, progress=(done, total))
 
         return progress
 

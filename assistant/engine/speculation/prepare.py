@@ -1,0 +1,69 @@
+"""Getting a speculator ready for a loaded model: what its batches cost, and whether a draft model can pay at all."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+from assistant.engine.engine import Progress
+from assistant.engine.kv_cache import KVCache
+from assistant.engine.speculation.costs import BatchCosts, CostsFile, measure
+from assistant.engine.speculation.draft_model import ModelDrafter
+from assistant.engine.speculation.speculator import Speculator
+from models import fit, gguf_header, hardware, vocabulary
+from models.errors import ModelError
+from models.llama import Model
+
+_DRAFT_WINDOW = 8192  # tokens of text that there has to be memory for
+
+
+def prepare(
+    model: Model, cache: KVCache, *, draft_model: Path | None, threads: int, gpu_layers: int, kv_type: str
+) -> Generator[Progress, None, Speculator]:
+    """Measure what is not known from an earlier time. A draft model that is of no use is left out, with the reason in
+    ``Speculator.without_model``.
+
+    Raises:
+        Aborted: ``cache.stop`` was called.
+    """
+    file = CostsFile(model.path, threads=threads, offloaded=model.offloaded[0], kv_type=kv_type)
+    costs = file.read() or (yield from _measure(cache, file))
+    if draft_model is None:
+        return Speculator(costs, without_model="it has no draft model")
+    try:
+        # The measurement lies under both files: where there is one, the pair was checked.
+        file = CostsFile(draft_model, model.path, threads=threads, offloaded=gpu_layers, kv_type="f16")
+        model_costs = file.read()
+        if model_costs is None:
+            _check(draft_model, model.path)
+        drafter = ModelDrafter(
+            draft_model,
+            threads=threads,
+            limit=cache.limit,
+            vocabulary_size=model.vocabulary_size,
+            gpu_layers=gpu_layers,
+        )
+        if model_costs is None:
+            drafter.open()
+            try:
+                model_costs = yield from _measure(drafter.cache, file)
+            finally:
+                drafter.close()
+    except (ModelError, OSError) as error:
+        return Speculator(costs, without_model=str(error))
+    return Speculator(costs, drafter, model_costs)
+
+
+def _check(draft: Path, target: Path) -> None:
+    """Raises ModelError: these two are no pair, or there is no memory for the draft."""
+    if reason := vocabulary.mismatch(target, draft):
+        raise ModelError(f"{draft.name} cannot draft for {target.name}: {reason}.", "Choose another: --draft-model.")
+    need = fit.memory_need(gguf_header.read_header(draft), _DRAFT_WINDOW).total
+    if need > hardware.memory().available:
+        raise ModelError(f"There is not enough memory for {draft.name} beside the model.", "Use `--draft lookup`.")
+
+
+def _measure(cache: KVCache, file: CostsFile) -> Generator[Progress, None, BatchCosts]:
+    costs = yield from measure(cache)
+    file.write(costs)
+    return costs
