@@ -208,6 +208,12 @@ class Store:
             raise ModelError("No model is installed.", "Pull the starter (1.1 GB): assistant models pull starter")
         return installed
 
+    def draft_for(self, model: Installed) -> Installed | None:
+        """The catalogue's draft model for this one, if it is installed."""
+        wanted = model.entry.draft if model.entry else None
+        draft = self._read(self.root / wanted) if wanted else None
+        return draft if draft and draft.path.is_file() else None
+
     # --- changes ---
 
     def pull(

@@ -82,6 +82,7 @@ class ModelDrafter:
                 f"{self.path.name} cannot draft: it cannot take back single tokens.", "Choose another: --draft-model."
             )
         self._common = min(self._common, model.vocabulary_size)
+        self._limit = min(self._limit, model.trained_context_length)
         self._model, self._cache = model, KVCache(model, limit=self._limit, threads=self._threads)
         if self._stopped:
             self._cache.stop()
@@ -107,8 +108,8 @@ class ModelDrafter:
         """
         draft = Draft()
         self._kinds = []
-        fits = len(tokens) + most <= self._limit
-        if not (self._model and self._cache and tokens and most > 0 and fits and worth(draft.chances)):
+        most = min(most, self._limit - len(tokens))
+        if not (self._model and self._cache and tokens and most > 0 and worth(draft.chances)):
             return draft
         unread = tokens[len(tokens) - self.pending(tokens) :]
         if max(unread) >= self._common:  # a token that only the model knows
