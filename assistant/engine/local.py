@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,13 +19,17 @@ from assistant.engine.engine import (
     ModelInfo,
     Progress,
     Result,
+    Speculation,
     Timings,
 )
 from assistant.engine.generation import Generation
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.output import Output
-from assistant.engine.scoring import Scoring, check_choices, close_reasoning
 from assistant.engine.prompt_reuse import PromptReuse, Transcript
+from assistant.engine.speculation.prepare import prepare
+from assistant.engine.speculation.speculator import Speculator
+from assistant.engine.scoring import Scoring, check_choices, close_reasoning
+from assistant.engine.structured import Grammar, Vocabulary
 from models import fit, gguf_header, hardware, llama
 from models.errors import Cancelled, DoesNotFit, ModelError
 from models.gguf_header import Header
@@ -49,8 +53,22 @@ class _Loaded:
     # other tokens, and the KV cache of the whole answer would be lost.
     transcript: Transcript = ("", [])
     shown: frozenset[int] = frozenset()  # control tokens whose text is part of the output
+    speculator: Speculator | None = None  # once something may draft
+    vocabulary: Vocabulary | None = None  # once an answer is constrained
+
+    def stop(self) -> None:
+        self.cache.stop()
+        if self.speculator:
+            self.speculator.stop()
+
+    def rearm(self) -> None:
+        self.cache.rearm()
+        if self.speculator:
+            self.speculator.rearm()
 
     def close(self) -> None:
+        if self.speculator:
+            self.speculator.close()
         self.reuse.store(self.transcript)
         self.cache.close()
         self.model.close()
@@ -80,7 +98,13 @@ class LocalEngine:
 
     def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
         self._cancelled = False
-        return self._load(on_progress).info
+        loaded = self._load(on_progress)
+        try:
+            for _ in self._prepare(loaded):
+                pass
+        except Aborted as aborted:
+            raise Cancelled("Loading was stopped.") from aborted
+        return loaded.info
 
     def _load(self, on_progress: Callable[[float], None] | None = None) -> _Loaded:
         if self._loaded:
@@ -183,8 +207,35 @@ class LocalEngine:
     def generate(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Event]:
         self._cancelled = False  # here, not at the first event: a cancel in between counts
         if self._loaded:
-            self._loaded.cache.rearm()
+            self._loaded.rearm()
         return self._generate(messages, options)
+
+    def _prepare(self, loaded: _Loaded) -> Generator[Progress, None, Speculator | None]:
+        """What drafts for the model, measured the first time.
+
+        Raises:
+            Aborted: :meth:`cancel` was called.
+        """
+        if not loaded.model.can_rewind or loaded.speculator:
+            return loaded.speculator
+        preparing = prepare(
+            loaded.model,
+            loaded.cache,
+            draft_model=Path(self.options.draft_model) if self.options.draft_model else None,
+            threads=loaded.info.threads,
+            gpu_layers=self.options.gpu_layers,
+            kv_type=self.options.kv_type,
+        )
+        with contextlib.closing(preparing):
+            while True:
+                try:
+                    progress = next(preparing)
+                except StopIteration as end:
+                    loaded.speculator = end.value
+                    return loaded.speculator
+                if self._cancelled:
+                    raise Aborted
+                yield progress
 
     def _generate(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Event]:
         started = time.perf_counter()
@@ -197,8 +248,10 @@ class LocalEngine:
             yield Result("", "", "cancelled", 0, 0)
             return
         if self._cancelled:
-            loaded.cache.stop()
+            loaded.stop()
         prompt = loaded.format.render(messages)
+        if options.constraint:  # it is for the answer, and reasoning would come before it
+            prompt = close_reasoning(prompt, loaded.format)
         tokens = self._tokenize(loaded, prompt)
         limit = loaded.cache.limit
         if len(tokens) >= limit:
@@ -215,8 +268,25 @@ class LocalEngine:
             loaded.format.reasoning_markers,
             reasoning=loaded.format.opens_reasoning(prompt),
         )
+        speculator = None
+        if options.draft != "off":
+            with contextlib.suppress(Aborted):  # prefill will say so
+                speculator = yield from self._prepare(loaded)
         restored = loaded.reuse.restore(tokens, loaded.transcript)
-        run = Generation(loaded.model, loaded.cache, tokens, options, most=most, shown=loaded.shown)
+        grammar = None
+        if options.constraint:
+            loaded.vocabulary = loaded.vocabulary or Vocabulary(loaded.model)
+            grammar = Grammar(loaded.vocabulary, options.constraint)
+        run = Generation(
+            loaded.model,
+            loaded.cache,
+            tokens,
+            options,
+            most=most,
+            shown=loaded.shown,
+            speculator=speculator,
+            grammar=grammar,
+        )
         with contextlib.closing(run):
             prefill_started = time.perf_counter()
             for done, total in run.prefill():
@@ -250,6 +320,7 @@ class LocalEngine:
                 decode_seconds=ended - decode_started,
                 restored_tokens=restored,
             ),
+            speculation=speculator.summary() if speculator else Speculation(),
         )
 
     def score(
@@ -262,11 +333,11 @@ class LocalEngine:
         report = on_progress or (lambda done, total: None)
         self._cancelled = False
         if self._loaded:
-            self._loaded.cache.rearm()
+            self._loaded.rearm()
         report(0, 0)
         loaded = self._load()
         if self._cancelled:
-            loaded.cache.stop()
+            loaded.stop()
         tokens = self._tokenize(loaded, close_reasoning(loaded.format.render(messages), loaded.format))
         scoring = Scoring(loaded.model, loaded.cache, tokens, choices)
         try:
@@ -280,7 +351,7 @@ class LocalEngine:
         self._cancelled = True
         loaded = self._loaded  # once: another thread may close it
         if loaded:
-            loaded.cache.stop()
+            loaded.stop()
 
     def close(self) -> None:
         if self._loaded:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from assistant.engine.engine import (
+    Constraint,
     Delta,
     Event,
     GenerateOptions,
@@ -36,6 +37,7 @@ from assistant.engine.engine import (
     ModelInfo,
     Progress,
     Result,
+    Speculation,
     Timings,
 )
 from models import errors
@@ -225,8 +227,14 @@ def _open_log(log: Path) -> IO[str]:
 def _event(data: dict[str, Any]) -> Event:
     kind = data.pop("type")
     if kind == "Result":
-        return Result(**{**data, "timings": Timings(**data["timings"])})
+        data |= {"timings": Timings(**data["timings"]), "speculation": Speculation(**data["speculation"])}
+        return Result(**data)
     return Delta(**data) if kind == "Delta" else Progress(**data)
+
+
+def _options(data: dict[str, Any]) -> GenerateOptions:
+    constraint = data["constraint"] and Constraint(**data["constraint"])
+    return GenerateOptions(**{**data, "stop": tuple(data["stop"]), "constraint": constraint})
 
 
 def _error(data: dict[str, Any]) -> errors.UserError:
@@ -300,7 +308,7 @@ class _Child:
             return self._engine.count_tokens(messages)
         if kind == "score":
             return self._engine.score(messages, request["choices"], self._begin_score(call))
-        options = GenerateOptions(**{**request["options"], "stop": tuple(request["options"]["stop"])})
+        options = _options(request["options"])
         events = self._engine.generate(messages, options)
         assert isinstance(events, Generator)
         with contextlib.closing(events):

@@ -124,7 +124,8 @@ class Context(Handle):
         """
         count = len(tokens)
         self._tokens[:count] = list(tokens)
-        self._outputs[:count] = [0] * (count - outputs) + [1] * outputs
+        flags: list[int | ctypes.c_int8] = [0] * (count - outputs) + [1] * outputs
+        self._outputs[:count] = flags
         batch = llama_cpp.llama_batch_get_one(self._tokens, count)
         batch.logits = self._outputs
         self._decode(batch)

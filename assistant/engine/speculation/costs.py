@@ -11,14 +11,14 @@ import hashlib
 import json
 import math
 import os
-import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
+from assistant.engine.engine import Progress
 from assistant.engine.kv_cache import OUTPUTS, KVCache
-from models import llama
+from models import hardware, llama
 from models.fingerprint import fingerprint
 from models.paths import cache_dir
 
@@ -74,8 +74,8 @@ class BatchCosts:
             self._seconds[other] *= 1 + off * (_OWN_WEIGHT if other == size else _SHARED_WEIGHT)
 
 
-def measure(cache: KVCache) -> Iterator[tuple[int, int] | BatchCosts]:
-    """Measure on what the cache holds, which stays; yields (done, total) batches, and the result at the end.
+def measure(cache: KVCache) -> Generator[Progress, None, BatchCosts]:
+    """Measure behind what the cache holds, which stays.
 
     Raises:
         Aborted: ``cache.stop`` was called.
@@ -90,7 +90,7 @@ def measure(cache: KVCache) -> Iterator[tuple[int, int] | BatchCosts]:
     started = time.perf_counter()
     for turn in range(_PASSES):
         for size in sizes if turn == 0 else _SIZES:
-            yield done, total
+            yield Progress("measure", done, total)
             done += 1
             # The coarse sizes are always measured; what is left of the time is for the others and for certainty.
             if (turn or size not in (*_SIZES[:3], _PREFILL)) and time.perf_counter() - started > _BUDGET:
@@ -100,19 +100,18 @@ def measure(cache: KVCache) -> Iterator[tuple[int, int] | BatchCosts]:
             took = time.perf_counter() - begun
             cache.truncate(held)
             best[size] = min(took, best.get(size, math.inf))
-    yield total, total
-    yield BatchCosts(best)
+    yield Progress("measure", total, total)
+    return BatchCosts(best)
 
 
 class CostsFile:
-    """Where the measurement of a model is kept: it is void as soon as the file, the machine, the number of threads,
-    the layers on a GPU or the library change."""
+    """Where the measurement of a model is kept: it is void as soon as one of the files, the machine, the number of
+    threads, the layers on a GPU or the library change."""
 
-    def __init__(self, model: Path, *, threads: int, offloaded: int, kv_type: str):
-        # The processor by name and by what the build uses of it.
-        circumstances = (platform.node(), platform.processor(), llama.system_info(), llama.REQUIRED_VERSION)
-        devices = [(device.name, device.description, device.memory_total) for device in llama.devices()]
-        key = json.dumps([fingerprint(model), threads, offloaded, kv_type, circumstances, devices])
+    def __init__(self, *files: Path, threads: int, offloaded: int, kv_type: str):
+        machine = [hardware.cpu_name(), llama.system_info(), llama.REQUIRED_VERSION]
+        machine += [f"{device.description} {device.memory_total}" for device in llama.devices() if device.is_gpu]
+        key = json.dumps([[fingerprint(file) for file in files], threads, offloaded, kv_type, machine])
         self._path = cache_dir() / "batch-costs" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
     def read(self) -> BatchCosts | None:

@@ -11,12 +11,11 @@ from assistant.engine.speculation.costs import BatchCosts
 from assistant.engine.speculation.draft_model import FIRST_ACCEPTANCE, ModelDrafter
 from assistant.engine.speculation.drafter import Draft, Drafter
 from assistant.engine.speculation.lookup import LookupDrafter
-from models.errors import ModelError
+from models.errors import ModelError, UsageError
 
 MOST = OUTPUTS - 1  # drafted tokens in one round
 _MARGIN = 1.03  # what drafting has to promise over plain decoding: estimates err
 _TYPICAL_REST = 128  # tokens that are expected to follow at the beginning; later, as many as there were so far
-_LIKELY = 0.85  # acceptance of a good draft model; if not even that pays, it is not loaded
 _FORGET = 0.01  # in each round without the draft model, its acceptance goes so far back to what it was first taken for
 
 
@@ -26,10 +25,19 @@ class Speculator:
     Args:
         costs: of the model's batches.
         model: a draft model, not necessarily open yet, with the costs of its batches.
+        without_model: why there is none.
     """
 
-    def __init__(self, costs: BatchCosts, model: ModelDrafter | None = None, model_costs: BatchCosts | None = None):
+    def __init__(
+        self,
+        costs: BatchCosts,
+        model: ModelDrafter | None = None,
+        model_costs: BatchCosts | None = None,
+        *,
+        without_model: str = "",
+    ):
         self._costs = costs
+        self.without_model = without_model
         self._lookup = LookupDrafter()
         self._model, self._model_costs = model, model_costs
         self._drafters: set[str] = set()
@@ -37,7 +45,15 @@ class Speculator:
         self.begin((), "off", None, 0)
 
     def begin(self, prompt: Sequence[int], mode: DraftMode, fixed: int | None, most: int) -> None:
-        """A new answer of at most ``most`` tokens; ``fixed``: tokens a round, instead of as many as pay."""
+        """A new answer of at most ``most`` tokens; ``fixed``: tokens a round, instead of as many as pay.
+
+        Raises:
+            UsageError: a draft model is asked for, and there is none.
+        """
+        if mode == "model" and self._model is None:
+            raise UsageError(
+                f"There is no draft model to use: {self.without_model}.", "Name one with --draft-model, or pull it."
+            )
         self._mode, self._fixed, self._most = mode, fixed, most
         self._prompt_length = len(prompt)
         self._used: list[str] = []
@@ -66,9 +82,7 @@ class Speculator:
         self._seconds += time.perf_counter() - started
         return self._proposed.tokens
 
-    def _propose(
-        self, tokens: Sequence[int], certain: int, most: int, valid: Callable[[Sequence[int]], int]
-    ) -> Draft:
+    def _propose(self, tokens: Sequence[int], certain: int, most: int, valid: Callable[[Sequence[int]], int]) -> Draft:
         model = self._model if self._mode in ("auto", "model") else None
         if self._mode in ("auto", "lookup"):
             draft = self._lookup.propose(tokens, most, lambda chances: True)
@@ -82,10 +96,10 @@ class Speculator:
             return Draft()
         try:
             draft = self._by_model(model, tokens, certain, most)
-        except ModelError:
+        except ModelError as error:
             if self._mode == "model":
                 raise
-            self._model = None  # no memory for it: on without it
+            self._model, self.without_model = None, str(error)  # no memory for it, for instance: on without it
             return Draft()
         length, _ = self._best_length(draft.chances[: valid(draft.tokens)], certain)
         return self._proposed_by(model, draft, length)
@@ -112,11 +126,11 @@ class Speculator:
 
     # The draft model
 
-    def _model_rate(self, certain: int, most: int, acceptance: float | None = None) -> float:
+    def _model_rate(self, certain: int, most: int) -> float:
         """Tokens per second of the best constant draft length, at the acceptance seen so far."""
         assert self._model is not None
         assert self._model_costs is not None
-        chance = self._model.acceptance if acceptance is None else acceptance
+        chance = self._model.acceptance
         best = 0.0
         expected = likely = 1.0
         for length in range(1, most + 1):
