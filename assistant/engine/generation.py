@@ -116,9 +116,10 @@ class Generation:
         if self._speculator:
             self._speculator.learn(accepted)
         if self._grammar and not ended:
-            for token in self._grammar.forced():
+            forced = self._grammar.forced()
+            for left, token in zip(range(len(forced) - 1, -1, -1), forced, strict=True):
                 self._sampler.accept(token)
-                ended = self._take(token, new)
+                ended = self._take(token, new, last=not left)
                 if ended:
                     break
         return new, accepted, ended
@@ -132,13 +133,14 @@ class Generation:
             self._grammar.accept(token)
         return token
 
-    def _take(self, token: int, new: list[int]) -> bool:
-        """Add a token to the new ones, unless it ends the answer; True: nothing comes after it."""
+    def _take(self, token: int, new: list[int], last: bool = True) -> bool:
+        """Add a token to the new ones, unless it ends the answer; True: nothing comes after it. ``last``: the grammar
+        has accepted no tokens beyond this one."""
         if self._model.is_end(token):
             self.finish_reason = "stop"
             return True
         new.append(token)
-        if self._grammar and self._grammar.finished:
+        if last and self._grammar and self._grammar.finished:
             self.finish_reason = "stop"
         else:
             return len(self.generated) + len(new) >= self._most
