@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -29,10 +29,13 @@ from assistant.engine.engine import GenerateOptions, LoadOptions
 from models.errors import UsageError, UserError
 from models.paths import config_file
 
+if TYPE_CHECKING:
+    from models.store import Installed, Store
+
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
-GENERATION = (*SAMPLING, "seed", "max_tokens", "stop")
+GENERATION = (*SAMPLING, "seed", "max_tokens", "stop", "draft", "num_draft_tokens")
 LOADING = ("context_length", "threads", "gpu_layers", "kv_type", "prompt_cache")
-OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, "stop")
+OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, "draft", "draft_model", "num_draft_tokens", "stop")
 
 # For the file that `assistant config edit` starts from, as TOML.
 EXAMPLES = {
@@ -51,6 +54,9 @@ EXAMPLES = {
     "kv_type": '"q8_0"',
     "prompt_cache": "true",
     "prompt_cache_limit": '"2 GB"',
+    "draft": '"auto"',
+    "draft_model": '"qwen2.5-coder-0.5b-instruct-q4_k_m"',
+    "num_draft_tokens": "4",
     "stop": '["END"]',
     "history": "true",
     "theme": '"nord"',
@@ -112,6 +118,15 @@ class Settings(BaseModel):
     prompt_cache: bool = Field(True, description="Keep what was read of long prompts on this machine, to read it once.")
     prompt_cache_limit: Annotated[str, BeforeValidator(_size)] = Field(
         "2 GB", description="Disk that the prompt cache may take, in bytes, MB or GB; 0 is none."
+    )
+    draft: Literal["auto", "off", "lookup", "model"] | None = Field(
+        None, description="What drafts tokens ahead; auto is whatever is fastest."
+    )
+    draft_model: _Text | None = Field(
+        None, description="The model that drafts; by default the catalogue's partner, if it is installed."
+    )
+    num_draft_tokens: int | None = Field(
+        None, ge=1, le=32, description="Tokens drafted in each round, instead of as many as pay."
     )
     stop: list[_Text] | None = Field(None, description="Texts that end an answer.")
     history: bool = Field(True, description="Keep chats on this machine.")
@@ -262,11 +277,21 @@ def generate_options(flags: Mapping[str, Any], settings: Settings, sampling: obj
     return GenerateOptions(**chosen)
 
 
-def load_options(flags: Mapping[str, Any], settings: Settings) -> LoadOptions:
-    """How to load the model: flags before settings, before the defaults. Without a history nothing reaches the disk."""
+def load_options(
+    flags: Mapping[str, Any], settings: Settings, store: Store | None = None, model: Installed | None = None
+) -> LoadOptions:
+    """How to load the model: flags before settings, before the defaults. Without a history nothing reaches the disk.
+
+    Raises:
+        UsageError, ModelError: the draft model that is named is not there, or has another vocabulary.
+    """
+    draft = (
+        store.choose_draft(_first(flags.get("draft_model"), settings.draft_model), model) if store and model else None
+    )
     chosen = {name: _first(flags.get(name), getattr(settings, name)) for name in LOADING}
     return LoadOptions(
         **{name: value for name, value in chosen.items() if value is not None},
+        draft_model=str(draft.path) if draft else None,
         prompt_cache_limit=bytes_of(settings.prompt_cache_limit),
         private=not settings.history,
     )

@@ -19,7 +19,7 @@ from typing import Literal
 
 import filelock
 
-from models import catalogue
+from models import catalogue, vocabulary
 from models.catalogue import Entry
 from models.errors import Cancelled, ModelError, NetworkError, UsageError, UserError
 from models.gguf_header import Header, read_header, split_parts
@@ -213,6 +213,22 @@ class Store:
         wanted = model.entry.draft if model.entry else None
         draft = self._read(self.root / wanted) if wanted else None
         return draft if draft and draft.path.is_file() else None
+
+    def choose_draft(self, name: str | None, model: Installed) -> Installed | None:
+        """The draft model of this name; without one the catalogue's partner, if it is installed.
+
+        Raises:
+            ModelError: as :meth:`resolve`; or its vocabulary is another, and the message says where.
+        """
+        if name is None:
+            return self.draft_for(model)
+        draft = self.resolve(name)
+        if reason := vocabulary.mismatch(model.path, draft.path):
+            raise ModelError(
+                f"{draft.name} cannot draft for {model.name}: {reason}.",
+                "Choose a smaller model of the same family, or leave --draft-model out.",
+            )
+        return draft
 
     # --- changes ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -9,16 +10,19 @@ import stat
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
-from assistant.chat.conversation import Conversation
+from assistant.chat.conversation import Choice, Conversation
 from assistant.chat.history import History, HistoryError
+from assistant.cli.drafting import draft_flags, draft_options
 from assistant.cli.interrupt import interruptible
 from assistant.engine.engine import Delta, Progress, Result
 from assistant.engine.local import LocalEngine
+from assistant.engine.scoring import check_choices, coverage, probabilities
 from models.errors import UsageError
 from models.store import Store
 
@@ -41,12 +45,18 @@ from models.store import Store
 )
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the latest chat.")
 @click.option("--cid", type=int, metavar="ID", help="Go on with this chat (see `assistant history`).")
+@click.option(
+    "--choices",
+    metavar="LIST",
+    help="Print the likeliest of these answers, separated by commas; with --json also how probable each is.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the text.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
 @click.option("-x", "--extract", is_flag=True, help="Print only the first fenced code block of the answer.")
 @click.option("-u", "--usage", is_flag=True, help="Say on stderr how many tokens it took.")
 @click.option("--stats", is_flag=True, help="Say on stderr how long each phase took.")
 @click.option("--no-history", is_flag=True, help="Do not keep this chat.")
+@draft_flags
 def ask(
     prompt: tuple[str, ...],
     model: str | None,
@@ -55,12 +65,14 @@ def ask(
     options: tuple[tuple[str, str], ...],
     go_on: bool,
     cid: int | None,
+    choices: str | None,
     as_json: bool,
     no_stream: bool,
     extract: bool,
     usage: bool,
     stats: bool,
     no_history: bool,
+    **drafting: Any,
 ) -> None:
     """Ask one question, print the answer, leave.
 
@@ -74,17 +86,21 @@ def ask(
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     settings = user_settings.load()
-    flags = user_settings.parse_options(options)
+    flags = user_settings.parse_options([*options, *draft_options(drafting)])
     settings.history = settings.history and not no_history
+    answers = _choices(choices) if choices is not None else []
     question = _question(" ".join(prompt), files)
-    installed = Store().choose(model or settings.model)
+    if answers:
+        question += f"\n\nAnswer with exactly one of: {', '.join(answers)}."
+    store = Store()
+    installed = store.choose(model or settings.model)
     history = _history(settings.history, needed=go_on or cid is not None)
     if go_on and cid is None:
         cid = history.latest()
         if cid is None:
             raise UsageError("There is no chat to go on with.", "Leave out -c to begin one.")
 
-    engine = LocalEngine(installed.path, user_settings.load_options(flags, settings))
+    engine = LocalEngine(installed.path, user_settings.load_options(flags, settings, store, installed))
     conversation = Conversation(
         engine,
         history,
@@ -97,7 +113,8 @@ def ask(
     result: Result | None = None
     unsaved: HistoryError | None = None
     try:
-        for event in interruptible(conversation.send(question), conversation.cancel):
+        events = conversation.choose(question, answers) if answers else conversation.send(question)
+        for event in interruptible(events, conversation.cancel):
             match event:
                 case Progress():
                     screen.progress(event)
@@ -119,8 +136,12 @@ def ask(
             "reasoning": result.reasoning,
             "model": installed.name,
             "conversation_id": conversation.id if history.path else None,
-            **{name: value for name, value in asdict(result).items() if name not in ("text", "reasoning")},
+            **{name: value for name, value in asdict(result).items() if name not in ("text", "reasoning", "scores")},
         }
+        if isinstance(result, Choice):
+            answer["choice"] = result.text
+            answer["probabilities"] = probabilities(result.scores)
+            answer["coverage"] = coverage(result.scores)
         click.echo(json.dumps(answer, ensure_ascii=False))
     elif extract:
         click.echo(_first_block(result.text))
@@ -154,6 +175,8 @@ class _Screen:
     def progress(self, event: Progress) -> None:
         if event.phase == "load":
             self._say(f"loading the model {event.done} %" if event.done else "loading the model")
+        elif event.phase == "measure":
+            self._say(f"measuring this machine, once for this model: {event.done} of {event.total}")
         elif event.total > 512:
             self._say(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
 
@@ -193,17 +216,23 @@ class _Screen:
 
 
 def describe(result: Result) -> str:
-    """Timings of an answer in two lines, for people."""
-    timings = result.timings
+    """Timings of an answer in a few lines, for people."""
+    timings, drafting = result.timings, result.speculation
 
     def rate(tokens: int, seconds: float) -> str:
         return f"{tokens:,} tokens in {seconds:.2f} s" + (f" ({tokens / seconds:.1f} per second)" if seconds else "")
 
-    return (
+    text = (
         f"load {timings.load_seconds:.2f} s · first token after {timings.first_token_seconds:.2f} s\n"
         f"prefill {rate(timings.prefill_tokens, timings.prefill_seconds)} · "
         f"decode {rate(timings.decode_tokens, timings.decode_seconds)}"
     )
+    if drafting.rounds:
+        text += (
+            f"\ndrafted by {drafting.mode}: {drafting.accepted:,} of {drafting.drafted:,} tokens accepted, "
+            f"{drafting.mean_length:.1f} a round in {drafting.rounds:,} rounds · {drafting.gain:.2f} × plain decoding"
+        )
+    return text
 
 
 def _history(wanted: bool, *, needed: bool) -> History:
@@ -237,6 +266,14 @@ def _question(prompt: str, files: tuple[str, ...]) -> str:
     if not question:
         raise UsageError("There is nothing to ask.", 'Type a question: assistant ask "Why is the sky blue?"')
     return question
+
+
+def _choices(text: str) -> list[str]:
+    """Separated by commas or line ends; one with a comma stands in double quotes."""
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    choices = [choice.strip() for row in rows for choice in row]
+    check_choices(choices)
+    return choices
 
 
 def _is_piped() -> bool:

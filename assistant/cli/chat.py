@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from assistant.cli.drafting import draft_flags, draft_options
 from models.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last chat.")
 @click.option("--cid", type=int, metavar="ID", help="Go on with this chat; `assistant history` lists them.")
 @click.option("--no-history", is_flag=True, help="Do not save this chat.")
+@draft_flags
 def chat(
     model: str | None,
     system: str | None,
@@ -30,6 +32,7 @@ def chat(
     go_on: bool,
     cid: int | None,
     no_history: bool,
+    **drafting: Any,
 ) -> None:
     """Open the chat in this terminal. F1 there lists keys and commands."""
     # Textual reads from stdin and draws on stderr.
@@ -40,6 +43,7 @@ def chat(
         )
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
+    options = (*options, *draft_options(drafting))
     setup = _setup(model, system, options, go_on, cid, no_history)
     # Textual takes longer to import than everything above; whoever made a mistake need not wait for it.
     from assistant.tui.app import ChatApp
@@ -70,7 +74,6 @@ def _setup(
     settings = all_settings.load()
     settings.history = settings.history and not no_history
     flags = all_settings.parse_options(options)
-    load = all_settings.load_options(flags, settings)
     say = Strings(interface_language(settings.language))
     if unknown := unknown_ids(settings.keys):
         raise UsageError(
@@ -80,6 +83,8 @@ def _setup(
     store = Store()
     name = model or settings.model
     chosen = store.resolve(name) if name else store.default()
+    if chosen:
+        all_settings.load_options(flags, settings, store, chosen)  # a wrong draft model is told now
 
     unsaved: str | None = None
     if not settings.history:
@@ -100,6 +105,10 @@ def _setup(
             raise UserError("There is no chat to go on with yet.", "Start one: assistant chat")
 
     def start_engine(installed: Installed) -> Engine:
+        try:
+            load = all_settings.load_options(flags, settings, store, installed)
+        except UserError:  # the draft model that is named is for another model, which was checked at the start
+            load = all_settings.load_options(flags, settings)
         return WorkerEngine(installed.path, load)
 
     def generate_options(installed: Installed) -> GenerateOptions:

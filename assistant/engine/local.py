@@ -26,9 +26,9 @@ from assistant.engine.generation import Generation
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.output import Output
 from assistant.engine.prompt_reuse import PromptReuse, Transcript
+from assistant.engine.scoring import Scoring, check_choices, close_reasoning
 from assistant.engine.speculation.prepare import prepare
 from assistant.engine.speculation.speculator import Speculator
-from assistant.engine.scoring import Scoring, check_choices, close_reasoning
 from assistant.engine.structured import Grammar, Vocabulary
 from models import fit, gguf_header, hardware, llama
 from models.errors import Cancelled, DoesNotFit, ModelError
@@ -340,6 +340,7 @@ class LocalEngine:
             loaded.stop()
         tokens = self._tokenize(loaded, close_reasoning(loaded.format.render(messages), loaded.format))
         scoring = Scoring(loaded.model, loaded.cache, tokens, choices)
+        loaded.reuse.restore(tokens, loaded.transcript)
         try:
             for done, total in scoring.run():
                 report(done, total)

@@ -97,8 +97,8 @@ class ConversationScreen(Screen[None]):
         if state.phase == "loading":
             words = say("state_loading", percent=state.done)
             return f"{words} · {say('then_question')}" if self.session.busy else words
-        if state.phase == "prefill":
-            return say("state_prefill", done=say.number(state.done), total=say.number(state.total))
+        if state.phase in ("measure", "prefill"):
+            return say(f"state_{state.phase}", done=say.number(state.done), total=say.number(state.total))
         words = say(f"state_{state.phase}")
         speed = self._speed()
         return f"{words} · {say('speed', speed=say.number(speed, 1))}" if speed else words
@@ -283,6 +283,8 @@ class ConversationScreen(Screen[None]):
                 await self.note(self.say("status_interrupted" if written else "status_nothing"), "warning")
             elif result.finish_reason == "length":
                 await self.note(self.say("length"), "warning")
+            elif result.finish_reason == "repetition":
+                await self.note(self.say("repetition"), "warning")
         if error is not None:
             await self._failed(error)
         self._tokens = 0

@@ -19,7 +19,17 @@ from assistant.tui.pacing import Feed
 from models.errors import Cancelled, UserError
 
 Phase = Literal[
-    "no_model", "unloaded", "loading", "failed", "ready", "waiting", "prefill", "compacting", "thinking", "answering"
+    "no_model",
+    "unloaded",
+    "loading",
+    "measure",
+    "failed",
+    "ready",
+    "waiting",
+    "prefill",
+    "compacting",
+    "thinking",
+    "answering",
 ]
 
 GOODBYE_SECONDS = 3.0
@@ -27,7 +37,8 @@ GOODBYE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the engine does. ``done`` of ``total``: percent while loading, tokens while it reads the prompt."""
+    """What the engine does. ``done`` of ``total``: percent while loading, batches while it measures, tokens while it
+    reads the prompt."""
 
     phase: Phase
     done: int = 0
@@ -229,7 +240,7 @@ class Session:
             case Progress() if self.state.phase == "compacting":
                 pass  # what it reads to summarize is not the prompt
             case Progress():
-                self.state = State("loading" if event.phase == "load" else "prefill", event.done, event.total)
+                self.state = State("loading" if event.phase == "load" else event.phase, event.done, event.total)
                 if event.phase == "prefill":
                     self.read = event.total
             case Compacting():

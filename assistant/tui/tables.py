@@ -13,7 +13,7 @@ BAR_CELLS = 20
 
 def stats(say: Strings, model: str, result: Result) -> Content:
     """Timings of an answer, phase by phase."""
-    times = result.timings
+    times, drafting = result.timings, result.speculation
 
     def speed(tokens: int, seconds: float) -> str:
         if not seconds:
@@ -28,9 +28,20 @@ def stats(say: Strings, model: str, result: Result) -> Content:
         (say("stats_first"), say("seconds", seconds=say.number(times.first_token_seconds, 2))),
         (say("stats_prefill"), speed(times.prefill_tokens, times.prefill_seconds)),
         (say("stats_cached"), say("tokens", tokens=say.number(result.prompt_tokens - times.prefill_tokens))),
-        (say("stats_decode"), speed(times.decode_tokens, times.decode_seconds)),
-        (say("stats_reason"), say(f"reason_{result.finish_reason}")),
     ]
+    if times.restored_tokens:
+        rows.append((say("stats_restored"), say("tokens", tokens=say.number(times.restored_tokens))))
+    rows.append((say("stats_decode"), speed(times.decode_tokens, times.decode_seconds)))
+    if drafting.rounds:
+        words = say(
+            "drafted",
+            drafted=say.number(drafting.drafted),
+            accepted=say.number(drafting.accepted),
+            gain=say.number(drafting.gain, 2),
+            mode=drafting.mode,
+        )
+        rows.append((say("stats_drafted"), words))
+    rows.append((say("stats_reason"), say(f"reason_{result.finish_reason}")))
     return _table(say("stats_title"), rows)
 
 

@@ -124,7 +124,7 @@ class Context(Handle):
         """
         count = len(tokens)
         self._tokens[:count] = list(tokens)
-        flags: list[int | ctypes.c_int8] = [0] * (count - outputs) + [1] * outputs
+        flags: list[int | ctypes.c_int8] = [int(index >= count - outputs) for index in range(count)]
         self._outputs[:count] = flags
         batch = llama_cpp.llama_batch_get_one(self._tokens, count)
         batch.logits = self._outputs

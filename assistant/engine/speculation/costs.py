@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,9 +23,11 @@ from models.fingerprint import fingerprint
 from models.paths import cache_dir
 
 # Coarse to fine: where the time is over, the rest is interpolated.
-_SIZES = (1, 4, 16, 2, 8, 32, 3, 6, 12, 24)
+SIZES = (1, 4, 16, 2, 8, 32, 3, 6, 12, 24)
 _PREFILL = 128  # tokens of the batch that tells what reading a prompt costs
-_BUDGET = 3.0  # seconds of measuring, after which no further size is begun
+DRAFT_SIZES = (1, _PREFILL, 2)  # of a draft model, which reads the text and then drafts token by token
+_ALWAYS = 3
+_BUDGET = 2.5  # seconds of measuring, after which no further size is begun
 _PASSES = 3
 # How far one round moves the size that it had, and all others (the machine became slower, the text longer).
 _OWN_WEIGHT, _SHARED_WEIGHT = 0.15, 0.05
@@ -62,8 +64,8 @@ class BatchCosts:
 
     @property
     def measured(self) -> dict[int, float]:
-        """Seconds by batch size, as they were measured at the beginning."""
-        return dict(self._measured)
+        """Seconds by the batch sizes that were measured, as the rounds since then have corrected them."""
+        return {size: self(size) if size <= OUTPUTS else cost for size, cost in self._measured.items()}
 
     def observe(self, size: int, seconds: float) -> None:
         """A batch of this size took so long."""
@@ -74,26 +76,25 @@ class BatchCosts:
             self._seconds[other] *= 1 + off * (_OWN_WEIGHT if other == size else _SHARED_WEIGHT)
 
 
-def measure(cache: KVCache) -> Generator[Progress, None, BatchCosts]:
-    """Measure behind what the cache holds, which stays.
+def measure(cache: KVCache, sizes: Sequence[int] = SIZES) -> Generator[Progress, None, BatchCosts]:
+    """Measure batches of these sizes behind what the cache holds, which stays.
 
     Raises:
         Aborted: ``cache.stop`` was called.
     """
     held = len(cache.tokens)
     cache.reserve(held + _PREFILL)
-    sizes = [*_SIZES, _PREFILL]
     best: dict[int, float] = {}
     total, done = len(sizes) * _PASSES, 0
     cache.append([0])  # the first batch allocates
     cache.truncate(held)
     started = time.perf_counter()
     for turn in range(_PASSES):
-        for size in sizes if turn == 0 else _SIZES:
+        for place, size in enumerate(sizes):
             yield Progress("measure", done, total)
             done += 1
-            # The coarse sizes are always measured; what is left of the time is for the others and for certainty.
-            if (turn or size not in (*_SIZES[:3], _PREFILL)) and time.perf_counter() - started > _BUDGET:
+            # The first sizes are always measured; what is left of the time is for the others, and for certainty.
+            if (turn or place >= _ALWAYS) and time.perf_counter() - started > _BUDGET:
                 continue
             begun = time.perf_counter()
             cache.append([0] * size, min(size, OUTPUTS))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from assistant.engine.engine import Progress
 from assistant.engine.kv_cache import KVCache
-from assistant.engine.speculation.costs import BatchCosts, CostsFile, measure
+from assistant.engine.speculation.costs import DRAFT_SIZES, SIZES, BatchCosts, CostsFile, measure
 from assistant.engine.speculation.draft_model import ModelDrafter
 from assistant.engine.speculation.speculator import Speculator
 from models import fit, gguf_header, hardware, vocabulary
@@ -27,9 +27,10 @@ def prepare(
         Aborted: ``cache.stop`` was called.
     """
     file = CostsFile(model.path, threads=threads, offloaded=model.offloaded[0], kv_type=kv_type)
-    costs = file.read() or (yield from _measure(cache, file))
+    costs = file.read() or (yield from _measure(cache, file, SIZES))
     if draft_model is None:
-        return Speculator(costs, without_model="it has no draft model")
+        return Speculator(costs, without_model="it has no draft model", keep=file.write)
+    keep = file.write
     try:
         # The measurement lies under both files: where there is one, the pair was checked.
         file = CostsFile(draft_model, model.path, threads=threads, offloaded=gpu_layers, kv_type="f16")
@@ -46,12 +47,12 @@ def prepare(
         if model_costs is None:
             drafter.open()
             try:
-                model_costs = yield from _measure(drafter.cache, file)
+                model_costs = yield from _measure(drafter.cache, file, DRAFT_SIZES)
             finally:
                 drafter.close()
     except (ModelError, OSError) as error:
-        return Speculator(costs, without_model=str(error))
-    return Speculator(costs, drafter, model_costs)
+        return Speculator(costs, without_model=str(error), keep=keep)
+    return Speculator(costs, drafter, model_costs, keep=keep)
 
 
 def _check(draft: Path, target: Path) -> None:
@@ -63,7 +64,7 @@ def _check(draft: Path, target: Path) -> None:
         raise ModelError(f"There is not enough memory for {draft.name} beside the model.", "Use `--draft lookup`.")
 
 
-def _measure(cache: KVCache, file: CostsFile) -> Generator[Progress, None, BatchCosts]:
-    costs = yield from measure(cache)
+def _measure(cache: KVCache, file: CostsFile, sizes: Sequence[int]) -> Generator[Progress, None, BatchCosts]:
+    costs = yield from measure(cache, sizes)
     file.write(costs)
     return costs

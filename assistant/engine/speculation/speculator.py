@@ -26,6 +26,7 @@ class Speculator:
         costs: of the model's batches.
         model: a draft model, not necessarily open yet, with the costs of its batches.
         without_model: why there is none.
+        keep: called at the end with the costs as they turned out to be.
     """
 
     def __init__(
@@ -35,9 +36,11 @@ class Speculator:
         model_costs: BatchCosts | None = None,
         *,
         without_model: str = "",
+        keep: Callable[[BatchCosts], None] | None = None,
     ):
         self._costs = costs
         self.without_model = without_model
+        self._keep, self._observed = keep, False
         self._lookup = LookupDrafter()
         self._model, self._model_costs = model, model_costs
         self._drafters: set[str] = set()
@@ -68,8 +71,8 @@ class Speculator:
     def draft(
         self, tokens: Sequence[int], certain: int, most: int, valid: Callable[[Sequence[int]], int] = len
     ) -> list[int]:
-        """Up to ``most`` tokens to check together with the ``certain`` last ones of ``tokens``, which are to be computed
-        anyway. ``valid``: how many from the beginning of these tokens may come at all.
+        """Up to ``most`` tokens to check together with the ``certain`` last ones of ``tokens``, which are to be
+        computed anyway. ``valid``: how many from the beginning of these tokens may come at all.
 
         Raises:
             ModelError: the draft model that was asked for cannot be loaded.
@@ -188,6 +191,7 @@ class Speculator:
     def computed(self, certain: int, seconds: float) -> None:
         """The batch of these many certain tokens, and the drafted ones, took so long."""
         self._costs.observe(certain + len(self._proposed.tokens), seconds)
+        self._observed = True
         self._seconds += seconds
         self._certain += certain
 
@@ -222,5 +226,7 @@ class Speculator:
             self._model.rearm()
 
     def close(self) -> None:
+        if self._keep and self._observed:
+            self._keep(self._costs)
         if self._model:
             self._model.close()
