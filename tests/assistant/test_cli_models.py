@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from assistant.cli import cli, main
+from models import catalogue
 from models.errors import UserError
 from models.store import Store
 
@@ -97,6 +98,41 @@ def test_import_verify_and_rm(store: Store, tiny: Path) -> None:
     assert "is removed" in run("rm", "-y", "tiny").stderr
     assert store.installed() == []
     assert tiny.exists()
+
+
+@pytest.fixture
+def paired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalogue of two: the tiny model, and its draft, which is the same file."""
+    tiny = catalogue.load().get("tiny")
+    two = (tiny.model_copy(update={"draft": "partner"}), tiny.model_copy(update={"id": "partner", "aliases": ()}))
+    monkeypatch.setattr(catalogue, "load", lambda: catalogue.Catalogue(two, "test"))
+
+
+def test_a_draft_is_pulled_along(store: Store, tiny: Path, paired: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ASSISTANT_OFFLINE")
+    pulled = run("pull", "tiny", "--from", str(tiny))
+    assert "partner" not in pulled.stderr
+    assert store.draft_for(store.resolve("tiny")) is None
+    pulled = run("pull", "tiny", "--with-draft", "--from", str(tiny))
+    assert "partner is installed: 98 MB" in pulled.stderr
+    assert pulled.stdout == ""
+    model = store.resolve("tiny")
+    partner = store.draft_for(model)
+    assert partner is not None
+    assert (partner.name, partner.path.stat().st_size) == ("partner", tiny.stat().st_size)
+    assert store.draft_for(partner) is None
+    assert store.draft_for(store.resolve(str(tiny))) is None  # a file outside the store has no entry
+    partner.path.unlink()
+    assert store.draft_for(model) is None
+
+
+def test_without_a_draft_in_the_catalogue_the_model_alone_is_pulled(
+    store: Store, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ASSISTANT_OFFLINE")
+    pulled = run("pull", "tiny", "--with-draft", "--from", str(tiny))
+    assert "The catalogue knows no draft for smollm2-135m-instruct-q4_1." in pulled.stderr
+    assert [model.name for model in store.installed()] == ["smollm2-135m-instruct-q4_1"]
 
 
 def test_verify_of_a_damaged_model_exits_with_6(store: Store, tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
