@@ -6,9 +6,10 @@ import queue
 import textwrap
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from assistant.chat.autosave import Autosave
 from assistant.chat.compaction import Compacted, Compacting, choose, language_of, note_length, summarize
@@ -25,13 +26,21 @@ from assistant.chat.context import (
 )
 from assistant.chat.history import History, HistoryError, StoredMessage
 from assistant.engine import engine as engines
-from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result
+from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result, Timings
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 
 TITLE_LENGTH = 60
 LONGEST_TOKEN = 256  # characters; vocabularies have runs of 128 spaces, and nothing longer
 
 Event = engines.Event | Compacting | Compacted
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Result):
+    """The end of an answer that was chosen, not generated. ``scores`` has the log-probability of each choice."""
+
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 class Conversation:
@@ -131,6 +140,15 @@ class Conversation:
         self._refresh()
         return self._answer(self._ask(text))
 
+    def choose(self, text: str, choices: Sequence[str]) -> Iterator[Event]:
+        """Ask what has one of these answers, as :meth:`send`; the likeliest is given, with a :class:`Choice`.
+
+        Raises:
+            as :meth:`send`; UsageError: the choices are empty, or one comes twice.
+        """
+        self._refresh()
+        return self._answer(self._ask(text), choices)
+
     def retry(self) -> Iterator[Event]:
         """Answer the last question again. The old answer stays in the database.
 
@@ -222,7 +240,7 @@ class Conversation:
         note = current_note(self._all)
         return note.text if note else None
 
-    def _answer(self, question: StoredMessage) -> Iterator[Event]:
+    def _answer(self, question: StoredMessage, choices: Sequence[str] | None = None) -> Iterator[Event]:
         before = [m for m in self._all if m.position < question.position or m.role == "note"]
         try:
             load_seconds = yield from self._load()
@@ -240,12 +258,34 @@ class Conversation:
         with self.history.transaction(durable=False):
             answer = self.history.add_message(self.id, "assistant", "", model=self.model, status="streaming")
         self._all.append(answer)
-        yield from self._stream(self._prompt(turns, question.text, self._note()), answer, load_seconds)
+        prompt = self._prompt(turns, question.text, self._note())
+        stream = self._choose(prompt, choices) if choices else self.engine.generate(prompt, self.options)
+        yield from self._stream(stream, prompt, answer, load_seconds)
 
-    def _stream(self, prompt: list[Message], answer: StoredMessage, load_seconds: float) -> Iterator[Event]:
+    def _choose(self, prompt: list[Message], choices: Sequence[str]) -> Iterator[engines.Event]:
+        start = time.perf_counter()
+        tokens = 0
+
+        def score(tell: Callable[[Progress], None]) -> list[float]:
+            def on_progress(done: int, total: int) -> None:
+                nonlocal tokens
+                tokens = total
+                tell(Progress("prefill", done, total))
+
+            return self.engine.score(prompt, choices, on_progress)
+
+        scores = dict(zip(choices, (yield from self._telling(score)), strict=True))
+        seconds = time.perf_counter() - start
+        best = max(scores, key=lambda choice: scores[choice])
+        timings = Timings(first_token_seconds=seconds, prefill_tokens=tokens, prefill_seconds=seconds)
+        yield Delta(best)
+        yield Choice(best, "", "stop", self.engine.count_tokens(prompt), 0, timings, scores=scores)
+
+    def _stream(
+        self, stream: Iterator[engines.Event], prompt: list[Message], answer: StoredMessage, load_seconds: float
+    ) -> Iterator[Event]:
         autosave = Autosave(self.history, answer)
         result: Result | None = None
-        stream = self.engine.generate(prompt, self.options)
         try:
             for event in stream:
                 if isinstance(event, Result):
@@ -277,7 +317,7 @@ class Conversation:
         if load_seconds > result.timings.load_seconds:
             result = replace(result, timings=replace(result.timings, load_seconds=load_seconds))
         self._keep(answer, result)
-        if not result.reasoning and result.prompt_tokens:
+        if not result.reasoning and result.completion_tokens:
             known = [*prompt, Message("assistant", answer.text)]
             self._counter.learn(known, result.prompt_tokens + result.completion_tokens)
         try:
@@ -300,19 +340,25 @@ class Conversation:
         if self._info is not None:
             return 0.0
         start = time.perf_counter()
-        told: queue.SimpleQueue[Progress | ModelInfo | BaseException] = queue.SimpleQueue()
+        self._info = yield from self._telling(
+            lambda tell: self.engine.load(lambda part: tell(Progress("load", round(part * 100), 100)))
+        )
+        return time.perf_counter() - start
 
-        def load() -> None:
+    def _telling(self, work: Callable[[Callable[[Progress], None]], T]) -> Generator[Progress, None, T]:
+        """What a call of the engine returns whose progress comes by a callback, which cannot yield."""
+        told: queue.SimpleQueue[Progress | tuple[T] | BaseException] = queue.SimpleQueue()
+
+        def run() -> None:
             try:
-                told.put(self.engine.load(lambda part: told.put(Progress("load", round(part * 100), 100))))
+                told.put((work(told.put),))
             except BaseException as error:
                 told.put(error)
 
-        # The progress comes by a callback, which cannot yield.
-        thread = threading.Thread(target=load, name="load", daemon=True)
+        thread = threading.Thread(target=run, name="engine call", daemon=True)
         thread.start()
         try:
-            while not isinstance(item := told.get(), ModelInfo):
+            while not isinstance(item := told.get(), tuple):
                 if isinstance(item, BaseException):
                     raise item
                 yield item
@@ -321,8 +367,7 @@ class Conversation:
             self.engine.cancel()
             thread.join()
             raise
-        self._info = item
-        return time.perf_counter() - start
+        return item[0]
 
     def _make_room(self, turns: list[Turn], question: StoredMessage) -> Generator[Event, None, list[Turn]]:
         """The turns that stay in the prompt word for word; older ones are summarized when the question needs room."""

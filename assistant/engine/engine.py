@@ -216,7 +216,7 @@ class Engine(Protocol):
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[float]:
         """The natural logarithm of the probability of each choice as the whole answer, end included; ``on_progress``
-        gets the (done, total) tokens of the prefill, first (0, 0).
+        gets the (done, total) tokens that are computed, first (0, 0).
 
         Raises:
             UsageError: there are no choices, one is empty, or one comes twice.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,19 @@ def close_reasoning(prompt: str, chat_format: ChatFormat) -> str:
         return prompt
     begun = prompt.rstrip() if chat_format.opens_reasoning(prompt) else prompt + opening
     return f"{begun}\n\n{closing}\n\n"
+
+
+def probabilities(scores: Mapping[str, float]) -> dict[str, float]:
+    """Of each choice, given that it is one of them: they sum to 1."""
+    highest = max(scores.values())
+    weights = {choice: math.exp(score - highest) for choice, score in scores.items()}
+    return {choice: weight / sum(weights.values()) for choice, weight in weights.items()}
+
+
+def coverage(scores: Mapping[str, float]) -> float:
+    """The probability that the model, left alone, gives any of these answers; low where it wanted to say something
+    else."""
+    return math.fsum(math.exp(score) for score in scores.values())
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -86,16 +100,17 @@ class Scoring:
         self.scores = [0.0] * len(choices)
 
     def run(self) -> Iterator[tuple[int, int]]:
-        """Yields (done, total) tokens of what has to be computed of the prompt, then (total, total) after each choice.
+        """Yields (done, total) tokens of the prompt, as far as it has to be computed, and of the choices.
 
         Raises:
             Aborted: the cache was told to stop.
         """
         cache, prompt, model = self._cache, self._prompt, self._model
         cache.reserve(self._needed)
-        total = 0
+        done, of_choices = 0, sum(map(len, self._choices))
         for done, total in cache.prefill(prompt):
-            yield done, total
+            yield done, total + of_choices
+        total = done + of_choices
         state = None if model.can_rewind else cache.context.save_state()
         tokens = sorted({token for choice in self._choices for token in choice})
         columns = {token: column for column, token in enumerate(tokens)}
@@ -123,12 +138,12 @@ class Scoring:
                 sum(row[columns[t]] for row, t in zip(rows, choice, strict=False)) + rows[-1][-1]
             )
             before = choice
-            yield total, total
+            done += len(choice)
+            yield done, total
         self._rewind(len(prompt), state)
 
     def _rewind(self, length: int, state: ctypes.Array[ctypes.c_uint8] | None) -> None:
         if state is None:
             self._cache.truncate(length)
         elif len(self._cache.tokens) > length:
-            self._cache.context.restore_state(state)  # a recurrent memory: the prompt's state is put back as a whole
-            del self._cache.tokens[length:]
+            self._cache.restore(state, list(self._prompt))  # a recurrent memory is put back as a whole
