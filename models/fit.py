@@ -26,6 +26,9 @@ COMFORTABLE_BYTES_PER_CORE = 1_700_000_000
 SENSIBLE_PARAMS = 300_000_000
 
 Device = Literal["cpu", "gpu"]
+KVType = Literal["f16", "q8_0"]
+# Bytes of a number of the KV cache; q8_0 has a scale of 2 bytes for each 32.
+KV_BYTES: dict[KVType, float] = {"f16": 2.0, "q8_0": 34 / 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +60,36 @@ class Recommendation:
     device: Device = "cpu"
 
 
-def memory_need(model: Header | Entry, context_length: int, draft: Header | Entry | None = None) -> MemoryNeed:
-    """Memory for this window in tokens; one sequence, KV cache in F16.
+def memory_need(
+    model: Header | Entry, context_length: int, draft: Header | Entry | None = None, kv_type: KVType = "f16"
+) -> MemoryNeed:
+    """Memory for this window in tokens; one sequence.
 
     For models with sliding-window attention the KV cache is an upper bound.
     """
-    own = _own_need(model, context_length)
+    own = _own_need(model, context_length, kv_type)
     return (
         own
         if draft is None
-        else MemoryNeed(own.weights, own.kv_cache, own.compute, _own_need(draft, context_length).total)
+        else MemoryNeed(own.weights, own.kv_cache, own.compute, _own_need(draft, context_length, kv_type).total)
     )
 
 
-def _own_need(model: Header | Entry, context_length: int) -> MemoryNeed:
+def _own_need(model: Header | Entry, context_length: int, kv_type: KVType) -> MemoryNeed:
     compute = _compute_base(model) + _compute_per_token(model) * context_length
-    return MemoryNeed(model.size, kv_bytes_per_token(model) * context_length, compute)
+    return MemoryNeed(model.size, kv_bytes_per_token(model, kv_type) * context_length, compute)
 
 
-def kv_bytes_per_token(model: Header | Entry) -> int:
-    """Keys and values of every layer, 2 bytes each."""
+def kv_bytes_per_token(model: Header | Entry, kv_type: KVType = "f16") -> int:
+    """Keys and values of every layer."""
     if isinstance(model, Entry):
         attention = model.attention
-        return 2 * attention.layers * attention.kv_heads * attention.head_dim * 2
+        return int(2 * attention.layers * attention.kv_heads * attention.head_dim * KV_BYTES[kv_type])
     heads = model.metadata.get(f"{model.architecture}.attention.head_count_kv")
     each = [max(0, count) for count in heads if isinstance(count, int)] if isinstance(heads, list) else None
-    return (model.kv_heads * model.layers if each is None else sum(each)) * sum(model.head_dims) * 2
+    return int(
+        (model.kv_heads * model.layers if each is None else sum(each)) * sum(model.head_dims) * KV_BYTES[kv_type]
+    )
 
 
 def _compute_base(model: Header | Entry) -> int:
@@ -114,22 +121,22 @@ def _short_heads(model: Header | Entry) -> int:
     return model.heads if model.head_dims[0] < 128 else 0
 
 
-def largest_window(model: Header | Entry, available_bytes: int) -> int:
+def largest_window(model: Header | Entry, available_bytes: int, kv_type: KVType = "f16") -> int:
     """How many tokens of window fit beside the weights, in steps of 256; 0: not even the weights fit.
 
     Not bounded by what the model was trained for. ``available_bytes`` is what is free before the model is loaded.
     """
     room = available_bytes - model.size - _compute_base(model) - min(RESERVE, available_bytes // 10)
-    per_token = kv_bytes_per_token(model) + _compute_per_token(model)
+    per_token = kv_bytes_per_token(model, kv_type) + _compute_per_token(model)
     return max(0, room // per_token // 256 * 256)
 
 
-def layers_that_fit(model: Header, device_bytes: int, context_length: int) -> int:
+def layers_that_fit(model: Header, device_bytes: int, context_length: int, kv_type: KVType = "f16") -> int:
     """How many layers a device with this much free memory can take, each with its share of the KV cache.
 
     The layers that remain run on the CPU. All of them, the output included, are ``model.layers + 1``.
     """
-    need = memory_need(model, context_length)
+    need = memory_need(model, context_length, kv_type=kv_type)
     room = device_bytes - need.compute - min(RESERVE, device_bytes // 10)
     per_layer = (need.weights + need.kv_cache) / (model.layers + 1)
     return max(0, min(int(room / per_layer), model.layers + 1))

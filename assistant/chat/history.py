@@ -11,7 +11,7 @@ import json
 import sqlite3
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -303,7 +303,7 @@ class History:
     def remove(self, *ids: int) -> None:
         """Remove conversations for good: from the tables, from the index of the search, and from the file's free pages.
 
-        Backups that migrations made go too, since they hold the same words.
+        Backups that migrations made go too, since they hold the same words, and so does the whole prompt cache.
 
         Raises:
             HistoryError: one of them does not exist; then none is removed.
@@ -313,6 +313,11 @@ class History:
                 if self._db.write("DELETE FROM conversations WHERE id = ?", id).rowcount == 0:
                     raise _no_conversation(id)
         self._db.forget_removed()
+        if self.path:
+            from assistant.engine.prompt_cache import PromptCache
+
+            with suppress(OSError):
+                PromptCache().clear()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:

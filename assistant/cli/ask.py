@@ -222,9 +222,10 @@ def describe(result: Result) -> str:
     def rate(tokens: int, seconds: float) -> str:
         return f"{tokens:,} tokens in {seconds:.2f} s" + (f" ({tokens / seconds:.1f} per second)" if seconds else "")
 
+    restored = f", {timings.restored_tokens:,} from the disk" if timings.restored_tokens else ""
     text = (
         f"load {timings.load_seconds:.2f} s · first token after {timings.first_token_seconds:.2f} s\n"
-        f"prefill {rate(timings.prefill_tokens, timings.prefill_seconds)} · "
+        f"prefill {rate(timings.prefill_tokens, timings.prefill_seconds)}{restored} · "
         f"decode {rate(timings.decode_tokens, timings.decode_seconds)}"
     )
     if drafting.rounds:

@@ -161,15 +161,16 @@ class LocalEngine:
         """How many layers to offload, and how many tokens of window there is memory for, before anything is loaded."""
         available = hardware.memory().available
         gpus = [device for device in llama.devices() if device.is_gpu and device.memory_total]
-        layers = self.options.gpu_layers
+        layers, kv_type = self.options.gpu_layers, self.options.kv_type
         if not gpus or layers == 0:
-            return layers, fit.largest_window(header, available)
+            return layers, fit.largest_window(header, available, kv_type)
         free = sum(gpu.memory_free for gpu in gpus)
         if layers < 0:
             context_length = self.options.context_length or _COMMON_WINDOW
-            layers = fit.layers_that_fit(header, free, min(context_length, header.context_length))
+            layers = fit.layers_that_fit(header, free, min(context_length, header.context_length), kv_type)
         share = min(1.0, layers / (header.layers + 1))
-        return layers, fit.largest_window(header, int(free + available * (1 - share)) if share < 1 else free)
+        room = int(free + available * (1 - share)) if share < 1 else free
+        return layers, fit.largest_window(header, room, kv_type)
 
     @staticmethod
     def _chat_format(model: Model) -> ChatFormat:
@@ -341,9 +342,11 @@ class LocalEngine:
         tokens = self._tokenize(loaded, close_reasoning(loaded.format.render(messages), loaded.format))
         scoring = Scoring(loaded.model, loaded.cache, tokens, choices)
         loaded.reuse.restore(tokens, loaded.transcript)
+        started, done = time.perf_counter(), 0
         try:
             for done, total in scoring.run():
                 report(done, total)
+            loaded.reuse.measured(done, time.perf_counter() - started)
         except Aborted as aborted:
             raise Cancelled() from aborted
         return scoring.scores
