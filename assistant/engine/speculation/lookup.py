@@ -18,6 +18,7 @@ _LONGEST = 32  # tokens of a match that are compared
 _BACK, _AHEAD = 4, 12  # tokens; a match so close around the place is near
 _LOST = 8  # differing tokens in a row after which the answer has left its place
 _SETTLED = 4  # a match of so many tokens is a place to copy from
+_TRUSTED = 5  # tokens copied around one place before what is near it counts as such
 _FAITHFUL = 12  # tokens copied around one place after which an edit is more likely than the end of the copy
 _GUESSED = 3  # differing tokens in a row up to which the copy may go on without a match
 
@@ -27,8 +28,8 @@ _GUESSED = 3  # differing tokens in a row up to which the copy may go on without
 _LENGTHS = np.array([1, 2, 3, 4, 6, 9, 13, 20, _LONGEST])
 _SURE, _UNSURE, _NEAR, _EDIT = range(0, 4 * len(_LENGTHS), len(_LENGTHS))
 _PRIORS = (
-    *(0.06, 0.20, 0.40, 0.55, 0.65, 0.75, 0.80, 0.85, 0.90),
-    *(0.03, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80),
+    *(0.15, 0.35, 0.45, 0.57, 0.65, 0.78, 0.84, 0.88, 0.92),
+    *(0.05, 0.18, 0.28, 0.35, 0.40, 0.50, 0.60, 0.70, 0.80),
     *(0.55, 0.75, 0.82, 0.86, 0.88, 0.90, 0.92, 0.93, 0.95),
     *(0.05, 0.10, 0.10, 0.50),
     *(0.05, 0.05, 0.10, 0.25),
@@ -126,7 +127,7 @@ class LookupDrafter:
         """Where to copy from: (start, class of the first token, kind of match and its length)."""
         self._edits = []
         places, lengths = self._matches()
-        if self._place is None:
+        if self._place is None or self._copied < _TRUSTED:
             return self._best_match(places, lengths, self._length, np.zeros(len(places), dtype=bool))
         expected = self._place + len(self._differing)
         near = (places >= self._place - _BACK) & (places <= expected + _AHEAD)

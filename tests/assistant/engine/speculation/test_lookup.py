@@ -89,7 +89,7 @@ def test_quotes_pay_and_other_talk_costs_little(model: Model) -> None:
 def test_random_tokens_are_not_worth_a_draft() -> None:
     draw = random.Random(1)
     played = Played(LookupDrafter(), draw.choices(range(300), k=2000), draw.choices(range(300), k=400), KIND)
-    assert played.sent <= 4
+    assert played.sent < 10
     assert played.gain > 0.99
 
 
