@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assistant.engine.engine import FinishReason, GenerateOptions
 from assistant.engine.kv_cache import OUTPUTS, KVCache
+from assistant.engine.repetition import Repetition
 from models.llama import Aborted, Model, Sampler
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Generation:
         self._prompt = prompt
         self._most = most
         self._grammar = grammar
+        self._repetition = Repetition()
         self._speculator = speculator
         if speculator:
             speculator.begin(prompt, options.draft, options.num_draft_tokens, most)
@@ -93,6 +95,10 @@ class Generation:
                 yield self._model.piece(token, special=token in self._shown)
             if ended:
                 return
+            if self._grammar and self._most - len(self.generated) <= min(
+                self._most // 4, 32 + len(self.generated) // 8
+            ):
+                self._grammar.hurry()  # what is left may just be enough to close it
             try:
                 drafted = self._compute(new[accepted:])
             except Aborted:
@@ -136,15 +142,25 @@ class Generation:
     def _take(self, token: int, new: list[int], last: bool = True) -> bool:
         """Add a token to the new ones, unless it ends the answer; True: nothing comes after it. ``last``: the grammar
         has accepted no tokens beyond this one."""
+        grammar = self._grammar
         if self._model.is_end(token):
-            self.finish_reason = "stop"
+            self._end()
             return True
         new.append(token)
-        if last and self._grammar and self._grammar.finished:
+        if last and grammar and grammar.finished:
+            self._end()
+            return True
+        if self._repetition.feed(token) and not (grammar and grammar.hurried):
+            self.finish_reason = "repetition"
+            if not grammar:
+                return True
+            grammar.hurry()
+        return len(self.generated) + len(new) >= self._most
+
+    def _end(self) -> None:
+        """The answer is complete: by itself, or because it was made to end."""
+        if not (self._grammar and self._grammar.hurried):
             self.finish_reason = "stop"
-        else:
-            return len(self.generated) + len(new) >= self._most
-        return True
 
     def _compute(self, certain: Sequence[int]) -> list[int]:
         """Compute these tokens and drafted ones after them, which are returned.

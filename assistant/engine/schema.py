@@ -49,7 +49,7 @@ def from_short_form(text: str) -> Schema:
 
 def list_of(schema: Schema) -> Schema:
     """An object whose ``items`` is a list of what ``schema`` describes."""
-    definitions = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    definitions: Schema = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
     item = {key: value for key, value in schema.items() if key not in definitions}
     items = {"type": "array", "items": item}
     return {"type": "object", "properties": {"items": items}, "required": ["items"], **definitions}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
@@ -57,9 +58,28 @@ class Vocabulary:
             raise ModelError("This model has no token that ends an answer, so that none can be constrained.")
         self.tokenizer = lltokenizer_from_vocab(model.vocab, eos_token=list(model.ends))
 
+    @functools.cached_property
+    def closing(self) -> list[NDArray[np.intp]]:
+        """Token ids that bring JSON nearer to its end, in groups: what closes lists and objects, what closes texts,
+        what separates values, what at least opens nothing."""
+        groups: list[list[int]] = [[], [], [], []]
+        for token in range(self.size):
+            piece = set(self.model.piece(token))
+            for group, within in zip(groups, (b"]}", b'"]}', b',"'), strict=False):
+                if piece and piece <= set(within):
+                    group.append(token)
+                    break
+            else:
+                if not piece & set(b"[{"):
+                    groups[-1].append(token)
+        return [np.array(group) for group in groups]
+
 
 class Grammar:
     """What may come next in one constrained answer.
+
+    Attributes:
+        hurried: :meth:`hurry` was called.
 
     Raises:
         UsageError: the constraint does not parse, contradicts itself, has no end, or is too large.
@@ -69,6 +89,8 @@ class Grammar:
         self._vocabulary = vocabulary
         self._matcher = _matcher(vocabulary.tokenizer, constraint)
         self._mask = np.zeros(-(-vocabulary.size // 32) * 4, np.uint8)
+        self._json = constraint.kind == "json_schema"
+        self.hurried = False
 
     def forced(self) -> list[int]:
         """Tokens that must come next, perhaps none; they are accepted when this returns."""
@@ -84,6 +106,8 @@ class Grammar:
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.size)
         self._check()
         allowed = np.unpackbits(self._mask, count=logits.shape[0], bitorder="little")
+        if self.hurried:
+            self._narrow(allowed)
         logits[allowed == 0] = -np.inf
 
     def accept(self, token: int) -> None:
@@ -94,6 +118,23 @@ class Grammar:
     def valid_prefix(self, tokens: Sequence[int]) -> int:
         """How many of these could come next, in this order; nothing changes."""
         return self._matcher.validate_tokens(list(tokens))
+
+    def hurry(self) -> None:
+        """From now on end the answer as soon as the constraint allows, as no room is left, or it only repeats itself.
+        JSON is closed in a few tokens; elsewhere only the first possible end is taken."""
+        self.hurried = True
+
+    def _narrow(self, allowed: NDArray[np.uint8]) -> None:
+        """Keep the best group of what is allowed: every token of it still leads to a whole answer."""
+        groups = [np.array(self._vocabulary.model.ends)]
+        if self._json:
+            groups += self._vocabulary.closing
+        for group in groups:
+            if allowed[group].any():
+                kept = group[allowed[group] != 0]
+                allowed[:] = 0
+                allowed[kept] = 1
+                return
 
     @property
     def finished(self) -> bool:
@@ -110,6 +151,15 @@ class Grammar:
             raise ModelError(
                 f"The constrained answer cannot go on: {_reason(error)}.", "Simplify the schema, expression or grammar."
             )
+
+
+def check(constraint: Constraint) -> None:
+    """Refuse a constraint that no model can follow, before one is loaded.
+
+    Raises:
+        UsageError: as :class:`Grammar`.
+    """
+    _matcher(LLTokenizer("byte"), constraint)
 
 
 def validate(text: str, constraint: Constraint) -> str | None:
