@@ -16,7 +16,7 @@ import click
 
 from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
-from assistant.chat.conversation import Choice, Conversation
+from assistant.chat.conversation import Choice, Conversation, title_of
 from assistant.chat.history import History, HistoryError
 from assistant.cli.drafting import draft_flags, draft_options
 from assistant.cli.interrupt import interruptible
@@ -76,7 +76,7 @@ def ask(
 ) -> None:
     """Ask one question, print the answer, leave.
 
-    Text that comes by a pipe is put after PROMPT and the files:
+    The files come first in what the model reads, then text that comes by a pipe, then PROMPT:
 
         git diff | assistant ask "Write a commit message."
 
@@ -109,6 +109,8 @@ def ask(
         options=user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling),
         id=cid,
     )
+    if prompt and cid is None:
+        conversation.title = title_of(" ".join(prompt))
     screen = _Screen(streams=not (as_json or no_stream or extract))
     result: Result | None = None
     unsaved: HistoryError | None = None
@@ -250,7 +252,8 @@ def _history(wanted: bool, *, needed: bool) -> History:
 
 
 def _question(prompt: str, files: tuple[str, ...]) -> str:
-    parts = [prompt.strip()]
+    """Texts come before the question: a model that has read them for one question can go on with another."""
+    parts = []
     for name in files:
         path = Path(name).expanduser()
         try:
@@ -263,6 +266,7 @@ def _question(prompt: str, files: tuple[str, ...]) -> str:
         parts.append(f"{path.name}:\n{text.strip()}" if prompt or len(files) > 1 else text.strip())
     if _is_piped():
         parts.append(_text(sys.stdin.buffer.read(), "Standard input").strip())
+    parts.append(prompt.strip())
     question = "\n\n".join(part for part in parts if part)
     if not question:
         raise UsageError("There is nothing to ask.", 'Type a question: assistant ask "Why is the sky blue?"')

@@ -119,7 +119,7 @@ class WorkerEngine:
 
     def cancel(self) -> None:
         running = self._running
-        if running is not None:
+        if running is not None and self._child is not None:
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 self._send({"cancel": running})
 

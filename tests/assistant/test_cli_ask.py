@@ -60,14 +60,15 @@ def test_json_has_what_was_promised() -> None:
     assert 0 < answer["completion_tokens"] <= 12
 
 
-def test_piped_text_and_files_come_after_the_prompt(tmp_path: Path) -> None:
+def test_files_and_piped_text_come_before_the_prompt(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("from the file")
     done = run("ask", "the prompt", "-f", str(file), *SHORT, "--json", given="с трубы".encode())
     cid = json.loads(done.stdout)["conversation_id"]
     chat = json.loads(run("history", "show", str(cid), "--json").stdout)
     question = next(message["text"] for message in chat["messages"] if message["role"] == "user")
-    assert question.index("the prompt") < question.index("from the file") < question.index("с трубы")
+    assert question.index("from the file") < question.index("с трубы") < question.index("the prompt")
+    assert chat["title"] == "the prompt"
     assert run("ask", *SHORT, given=b"Say hello.").returncode == 0  # a pipe alone is enough
 
 
