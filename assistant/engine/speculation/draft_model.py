@@ -19,9 +19,10 @@ from models.llama import Aborted, Model
 FIRST_ACCEPTANCE = 0.7  # of a draft model of which nothing is known
 _LOADS = 700e6  # bytes a second that a model is expected to load with
 _FORGETS = 0.05  # share of the newest token in the acceptance
-# Classes by the probability that the draft model gives its token: lower bounds, and the chance until it is learned.
+# Classes by the probability that the draft model gives its token: lower bounds, and the chance until it is learned
+# (the 0.5B for the 1.5B, greedy, chat, code, summary: 0.36, 0.55, 0.62, 0.73, 0.87, 0.88, 0.95, 1.00, 0.99, 1.00).
 _BOUNDS = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.995)
-_PRIORS = (0.10, 0.25, 0.38, 0.50, 0.62, 0.75, 0.83, 0.89, 0.93, 0.96)
+_PRIORS = (0.25, 0.42, 0.53, 0.64, 0.76, 0.83, 0.91, 0.95, 0.97, 0.98)
 
 
 class ModelDrafter:
