@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.conversation import Choice, Conversation, title_of
 from assistant.chat.history import History, HistoryError
+from assistant.cli.constraining import constraint_flags, constraint_of
 from assistant.cli.drafting import draft_flags, draft_options
 from assistant.cli.interrupt import interruptible
+from assistant.engine import structured
 from assistant.engine.engine import Delta, Progress, Result
 from assistant.engine.local import LocalEngine
 from assistant.engine.scoring import check_choices, coverage, probabilities
@@ -56,6 +58,7 @@ from models.store import Store
 @click.option("-u", "--usage", is_flag=True, help="Say on stderr how many tokens it took.")
 @click.option("--stats", is_flag=True, help="Say on stderr how long each phase took.")
 @click.option("--no-history", is_flag=True, help="Do not keep this chat.")
+@constraint_flags
 @draft_flags
 def ask(
     prompt: tuple[str, ...],
@@ -72,7 +75,7 @@ def ask(
     usage: bool,
     stats: bool,
     no_history: bool,
-    **drafting: Any,
+    **shared: Any,
 ) -> None:
     """Ask one question, print the answer, leave.
 
@@ -80,18 +83,25 @@ def ask(
 
         git diff | assistant ask "Write a commit message."
 
-    Exit codes: 0 answered, 2 usage, 3 model missing or unusable, 4 does not fit the window, 130 stopped by Ctrl+C
-    (what was generated is printed and kept).
+    Exit codes: 0 answered, 1 not what --schema, --regex or --grammar ask for, or cut short, 2 usage, 3 model missing
+    or unusable, 4 does not fit the window, 130 stopped by Ctrl+C (what was generated is printed and kept).
     """
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     settings = user_settings.load()
-    flags = user_settings.parse_options([*options, *draft_options(drafting)])
+    flags = user_settings.parse_options([*options, *draft_options(shared)])
     settings.history = settings.history and not no_history
     answers = _choices(choices) if choices is not None else []
+    constraint = constraint_of(shared)
+    if constraint and (answers or flags.get("beams", 1) > 1):
+        raise UsageError(
+            "A schema, an expression or a grammar goes neither with --choices nor with beams.", "Leave one of them out."
+        )
     question = _question(" ".join(prompt), files)
     if answers:
         question += f"\n\nAnswer with exactly one of: {', '.join(answers)}."
+    if constraint and (shown := structured.instruction(constraint)):
+        question += f"\n\n{shown}"
     store = Store()
     installed = store.choose(model or settings.model)
     history = _history(settings.history, needed=go_on or cid is not None)
@@ -101,12 +111,13 @@ def ask(
             raise UsageError("There is no chat to go on with.", "Leave out -c to begin one.")
 
     engine = LocalEngine(installed.path, user_settings.load_options(flags, settings, store, installed))
+    generation = user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling)
     conversation = Conversation(
         engine,
         history,
         model=installed.name,
         system=system if system is not None or cid is not None else settings.system,
-        options=user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling),
+        options=replace(generation, constraint=constraint, beams=1) if constraint else generation,
         id=cid,
     )
     if prompt and cid is None:
@@ -132,6 +143,7 @@ def ask(
         unsaved = error  # told after the answer, which is complete
     assert result is not None
     screen.end()
+    wrong = structured.validate(result.text, constraint) if constraint else None
     if as_json:
         answer = {
             "text": result.text,
@@ -140,6 +152,8 @@ def ask(
             "conversation_id": conversation.id if history.path else None,
             **{name: value for name, value in asdict(result).items() if name not in ("text", "reasoning", "scores")},
         }
+        if constraint and constraint.kind == "json_schema":
+            answer["data"] = None if wrong else json.loads(result.text)
         if isinstance(result, Choice):
             answer["choice"] = result.text
             answer["probabilities"] = probabilities(result.scores)
@@ -155,6 +169,8 @@ def ask(
         click.echo(describe(result), err=True)
     if result.finish_reason == "length":
         click.echo("The answer stops here: no tokens are left (max_tokens, or the window is full).", err=True)
+    if result.finish_reason == "repetition":
+        click.echo("The answer was stopped: it said the same again and again.", err=True)
     history.close()
     engine.close()
     if unsaved:
@@ -162,6 +178,12 @@ def ask(
     if result.finish_reason == "cancelled":
         click.echo("Stopped. What was generated is kept in the history." if history.path else "Stopped.", err=True)
         sys.exit(130)
+    if wrong:
+        click.echo(f"The answer is not what was asked for: {wrong}.", err=True)
+    elif constraint and result.finish_reason != "stop":
+        click.echo("It was closed early: its form is right, but something may be missing.", err=True)
+    if constraint and (wrong or result.finish_reason != "stop"):
+        sys.exit(1)
 
 
 class _Screen:

@@ -11,6 +11,8 @@ from models.errors import UsageError
 Schema = dict[str, Any]
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_LARGEST_INTEGER = 2**53 - 1
+_INTEGER_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const"}
 _MERGING = ("allOf", "anyOf", "oneOf", "$ref")  # subschemas of the same value, not of a value inside it
 # What llguidance's grammars know. Others are notes by the standard; the finished answer is checked for those that
 # jsonschema knows.
@@ -81,6 +83,7 @@ def for_grammar(schema: Schema) -> Schema:
 
     - An object that lists its properties has no others, unless it says so: small models invent them for ever. Objects
       that are merged of several subschemas stay open, as each would forbid the properties of the other.
+    - An integer without bounds stays within those of exact JSON numbers: small models write digits for ever.
     - What llguidance cannot enforce, but the finished answer is checked for, is left out: ``uniqueItems``, formats that
       it does not know.
     """
@@ -106,6 +109,8 @@ def for_grammar(schema: Schema) -> Schema:
         closable = "properties" in node and not {"additionalProperties", "patternProperties"} & set(node)
         if closable and not _merges(node) and id(node) not in within:
             new["additionalProperties"] = False
+        if node.get("type") == "integer" and not _INTEGER_BOUNDS & set(node):
+            new |= {"minimum": -_LARGEST_INTEGER, "maximum": _LARGEST_INTEGER}
         return new
 
     closed: Schema = copy(schema, True)

@@ -42,6 +42,8 @@ _HINTS = {
     "choices": "Give a JSON list of different texts.",
     "lark": "Correct the grammar. docs/structured.md shows the syntax, which begins with a rule `start:`.",
 }
+_TITLES = {"json_schema": "JSON Schema", "regex": "Regex", "lark": "Lark grammar"}
+_LONGEST_INSTRUCTION = 8000  # characters
 _NAMES = {"json_schema": "schema", "regex": "regular expression", "choices": "list of choices", "lark": "grammar"}
 
 
@@ -57,6 +59,11 @@ class Vocabulary:
         if not model.ends:
             raise ModelError("This model has no token that ends an answer, so that none can be constrained.")
         self.tokenizer = lltokenizer_from_vocab(model.vocab, eos_token=list(model.ends))
+
+    @functools.cached_property
+    def brackets(self) -> list[int]:
+        """The tokens of a closing bracket and of a closing brace."""
+        return [token for token in self.closing[0] if self.model.piece(token) in (b"]", b"}")]
 
     @functools.cached_property
     def closing(self) -> list[NDArray[np.intp]]:
@@ -128,7 +135,9 @@ class Grammar:
         """Keep the best group of what is allowed: every token of it still leads to a whole answer."""
         groups = [np.array(self._vocabulary.model.ends)]
         if self._json:
-            groups += self._vocabulary.closing
+            brackets, quotes, *others = self._vocabulary.closing
+            in_text = allowed[self._vocabulary.brackets].all()  # elsewhere only the bracket of the innermost can come
+            groups += [quotes] if in_text else [brackets, quotes, *others]
         for group in groups:
             if allowed[group].any():
                 kept = group[allowed[group] != 0]
@@ -160,6 +169,14 @@ def check(constraint: Constraint) -> None:
         UsageError: as :class:`Grammar`.
     """
     _matcher(LLTokenizer("byte"), constraint)
+
+
+def instruction(constraint: Constraint) -> str:
+    """What tells the model of the constraint, in no language, to follow the question; empty where it is too long to be
+    read or says nothing. A model that knows the names and descriptions of the fields fills them better."""
+    text = constraint.text.strip()
+    title = _TITLES.get(constraint.kind)
+    return f"{title}:\n{text}" if title and len(text) <= _LONGEST_INSTRUCTION else ""
 
 
 def validate(text: str, constraint: Constraint) -> str | None:
