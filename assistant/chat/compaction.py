@@ -129,7 +129,7 @@ def _write_each(
 ) -> Generator[Progress, None, str]:
     """Let the model write about each part; what it wrote, a part below the other."""
     share = max(SMALLEST_NOTE, length // len(parts))
-    options = GenerateOptions(temperature=0.0, repeat_penalty=1.1, max_tokens=share + thinking)
+    options = GenerateOptions(temperature=0.0, repeat_penalty=1.1, max_tokens=share + thinking, keep_state=False)
     notes = []
     for part in parts:
         for event in engine.generate(_prompt(task, part, share, language), options):

@@ -75,6 +75,7 @@ class GenerateOptions:
         beams: more than 1: beam search of that width instead of sampling.
         draft: what drafts tokens for the model to check in one batch; ``auto`` is whatever is fastest, perhaps nothing.
         num_draft_tokens: in each round, instead of as many as pay.
+        keep_state: False for a prompt that does not come again, like one for a summary: it is not worth the disk.
     """
 
     temperature: float = 0.7
@@ -89,6 +90,7 @@ class GenerateOptions:
     beams: int = 1
     draft: DraftMode = "auto"
     num_draft_tokens: int | None = None
+    keep_state: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ class LocalEngine:
         if options.draft != "off":
             with contextlib.suppress(Aborted):  # prefill will say so
                 speculator = yield from self._prepare(loaded)
-        restored = loaded.reuse.restore(tokens, loaded.transcript)
+        restored = loaded.reuse.restore(tokens, loaded.transcript, keep=options.keep_state)
         grammar = None
         if options.constraint:
             loaded.vocabulary = loaded.vocabulary or Vocabulary(loaded.model)

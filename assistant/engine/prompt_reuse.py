@@ -15,6 +15,7 @@ import numpy as np
 from assistant.engine.engine import LoadOptions
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.prompt_cache import PromptCache, common_prefix, state_key
+from models import hardware
 from models.errors import ModelError
 from models.llama import Model
 
@@ -23,6 +24,11 @@ Transcript = tuple[str, list[int]]  # a text and the very tokens that it became
 _BYTES_PER_SECOND = 300e6  # read, checked and copied, or copied, checked and written: a slow disk, not the slowest
 _WORTH_KEEPING = 0.5  # seconds of prefill below which a conversation is left to be computed again
 _MEASURABLE = 32  # tokens of prefill that tell the speed
+
+
+def _fits(state: int) -> bool:
+    """Whether there is memory for a copy of so many bytes, and as much again."""
+    return 2 * state < hardware.memory().available
 
 
 class PromptReuse:
@@ -35,6 +41,7 @@ class PromptReuse:
         self._writes = not options.private
         self._key = ""
         self._speed = (0, 0.0)  # tokens computed at once, seconds each: of the longest prefill
+        self._keep = True
         self._since = time.time()  # when the KV cache's oldest token was computed
         if options.prompt_cache and options.prompt_cache_limit > 0:
             with contextlib.suppress(OSError):  # the file was removed since it was loaded
@@ -47,16 +54,17 @@ class PromptReuse:
             for entry in sorted(found, key=lambda entry: len(entry.text), reverse=True):
                 yield entry.text, entry.tokens[: entry.text_tokens].tolist()
 
-    def restore(self, tokens: Sequence[int], transcript: Transcript) -> int:
+    def restore(self, tokens: Sequence[int], transcript: Transcript, *, keep: bool = True) -> int:
         """Make the KV cache hold what it can of ``tokens`` without computing; returns how many came from disk.
 
-        A conversation that has to make way for this one is stored.
+        A conversation that has to make way for this one is stored. This one will not be, unless ``keep``.
         """
         cache = self._cache
         held = cache.shared_prefix(tokens)
         if cache.tokens and 2 * held < len(cache.tokens):
             self.store(transcript)
             self._since = time.time()
+        self._keep = keep
         wanted = len(tokens) - 1  # the last is always computed
         if not self._key or wanted - held < _MEASURABLE:
             return 0
@@ -64,7 +72,7 @@ class PromptReuse:
         if entry is None:
             return 0
         shared = min(entry.shared(tokens), wanted)
-        if (shared - held) * entry.seconds <= entry.size / _BYTES_PER_SECOND:
+        if (shared - held) * entry.seconds <= entry.size / _BYTES_PER_SECOND or not _fits(entry.size):
             return 0
         state = self._disk.read(entry)
         if state is None:
@@ -87,7 +95,7 @@ class PromptReuse:
     def store(self, transcript: Transcript) -> None:
         """Write what the KV cache holds, if it is worth that and the disk has nothing like it."""
         held, seconds = np.asarray(self._cache.tokens, dtype=np.int32), self._speed[1]
-        if not (self._key and self._writes and seconds) or len(held) * seconds < _WORTH_KEEPING:
+        if not (self._key and self._writes and self._keep and seconds) or len(held) * seconds < _WORTH_KEEPING:
             return
         entry = self._disk.find(self._key, held.tolist(), window=len(held) + self._cache.limit)
         state_size = self._cache.context.state_size
@@ -107,7 +115,7 @@ class PromptReuse:
             elif 2 * own < len(held):
                 self._disk.touch(entry)
                 return
-        if self._disk.cleared_since(self._since):
+        if self._disk.cleared_since(self._since) or not _fits(state_size):
             return
         text, tokens = transcript
         known = np.asarray(tokens, dtype=np.int32)
