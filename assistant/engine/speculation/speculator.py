@@ -47,6 +47,16 @@ class Speculator:
         self._last: Drafter | None
         self.begin((), "off", None, 0)
 
+    @property
+    def costs(self) -> BatchCosts:
+        """Of the model's batches, as every round corrects them."""
+        return self._costs
+
+    @property
+    def draft_token_seconds(self) -> float | None:
+        """Of a token of the draft model, as every round corrects it; None: there is none."""
+        return self._model_costs(1) if self._model and self._model_costs else None
+
     def begin(self, prompt: Sequence[int], mode: DraftMode, fixed: int | None, most: int) -> None:
         """A new answer of at most ``most`` tokens; ``fixed``: tokens a round, instead of as many as pay.
 
