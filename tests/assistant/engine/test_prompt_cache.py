@@ -121,6 +121,15 @@ def test_what_memory_holds_is_not_read_from_the_disk(tiny: Path) -> None:
     engine.close()
 
 
+def test_a_prompt_that_does_not_come_again_is_not_kept(tiny: Path) -> None:
+    engine = LocalEngine(tiny, LoadOptions(threads=1))
+    list(engine.generate([Message("user", NOTES)], replace(GREEDY, keep_state=False)))
+    answer(engine, RULES)
+    engine.close()
+    assert len(files()) == 1
+    assert ask(tiny, RULES, private=True).timings.prefill_tokens == 1
+
+
 def test_short_chats_are_not_worth_a_file(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assistant.engine.prompt_reuse._WORTH_KEEPING", 1e9)
     ask(tiny, NOTES)
