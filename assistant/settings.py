@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from models.store import Installed, Store
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
-GENERATION = (*SAMPLING, "seed", "max_tokens", "stop", "draft", "num_draft_tokens")
+GENERATION = (*SAMPLING, "seed", "max_tokens", "stop", "draft", "num_draft_tokens", "beams")
 LOADING = ("context_length", "threads", "gpu_layers", "kv_type", "prompt_cache")
-OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, "draft", "draft_model", "num_draft_tokens", "stop")
+OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, "draft", "draft_model", "num_draft_tokens", "beams", "stop")
 
 # For the file that `assistant config edit` starts from, as TOML.
 EXAMPLES = {
@@ -57,6 +57,7 @@ EXAMPLES = {
     "draft": '"auto"',
     "draft_model": '"qwen2.5-coder-0.5b-instruct-q4_k_m"',
     "num_draft_tokens": "4",
+    "beams": "4",
     "stop": '["END"]',
     "history": "true",
     "theme": '"nord"',
@@ -127,6 +128,9 @@ class Settings(BaseModel):
     )
     num_draft_tokens: int | None = Field(
         None, ge=1, le=32, description="Tokens drafted in each round, instead of as many as pay."
+    )
+    beams: int | None = Field(
+        None, ge=1, le=16, description="Width of a beam search instead of sampling, for translation and correction."
     )
     stop: list[_Text] | None = Field(None, description="Texts that end an answer.")
     history: bool = Field(True, description="Keep chats on this machine.")

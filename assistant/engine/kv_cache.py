@@ -135,6 +135,31 @@ class KVCache:
             raise
         self.tokens = tokens
 
+    def fork(self, n_ctx: int, *, sequences: int) -> Context:
+        """A context of its own, to be closed by the caller, whose first sequence is what this one holds.
+
+        Raises:
+            ModelError: not enough memory.
+        """
+        context = Context(
+            self._model,
+            n_ctx=-(-n_ctx // _BLOCK) * _BLOCK,
+            threads=self._threads,
+            outputs=sequences,  # llama.cpp ends the process over fewer
+            sequences=sequences,
+            kv_type=self._kv_type,
+        )
+        try:
+            context.restore_state(self.context.save_state())
+        except BaseException:
+            context.close()
+            raise
+        return context
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
     def stop(self) -> None:
         """End the running computation, from any thread, and refuse more until :meth:`rearm`."""
         self._stopped = True

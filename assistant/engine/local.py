@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from assistant.engine.beam_search import BeamSearch
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.engine import (
     Delta,
@@ -264,13 +265,14 @@ class LocalEngine:
         most = min(options.max_tokens, room) if options.max_tokens is not None else room
         loaded.cache.reserve(min(len(tokens) + min(most, _FIRST_ANSWER), limit))
 
+        stop = (*options.stop, *loaded.format.stop)
         output = Output(
-            (*options.stop, *loaded.format.stop),
+            stop,
             loaded.format.reasoning_markers,
             reasoning=loaded.format.opens_reasoning(prompt),
         )
         speculator = None
-        if options.draft != "off":
+        if options.draft != "off" and options.beams == 1:
             with contextlib.suppress(Aborted):  # prefill will say so
                 speculator = yield from self._prepare(loaded)
         restored = loaded.reuse.restore(tokens, loaded.transcript, keep=options.keep_state)
@@ -278,16 +280,12 @@ class LocalEngine:
         if options.constraint:
             loaded.vocabulary = loaded.vocabulary or Vocabulary(loaded.model)
             grammar = Grammar(loaded.vocabulary, options.constraint)
-        run = Generation(
-            loaded.model,
-            loaded.cache,
-            tokens,
-            options,
-            most=most,
-            shown=loaded.shown,
-            speculator=speculator,
-            grammar=grammar,
-        )
+        common = (loaded.model, loaded.cache, tokens, options)
+        run: BeamSearch | Generation
+        if options.beams > 1:
+            run = BeamSearch(*common, most=most, shown=loaded.shown, stop=stop)
+        else:
+            run = Generation(*common, most=most, shown=loaded.shown, speculator=speculator, grammar=grammar)
         with contextlib.closing(run):
             prefill_started = time.perf_counter()
             for done, total in run.prefill():

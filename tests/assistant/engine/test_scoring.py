@@ -88,7 +88,7 @@ def test_a_thousand_choices(shared: LocalEngine) -> None:
 
 @pytest.mark.parametrize("choices", [[], [""], ["yes", "  "], ["yes", "no", "yes"]])
 def test_choices_that_are_none(shared: LocalEngine, choices: list[str]) -> None:
-    with pytest.raises(UsageError, match="empty|twice"):
+    with pytest.raises(UsageError, match=r"empty|twice"):
         shared.score(QUESTION, choices)
 
 
