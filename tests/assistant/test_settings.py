@@ -177,3 +177,28 @@ def test_flags_before_settings_before_the_model_before_defaults() -> None:
     assert settings.generate_options({}, settings.Settings(), None) == GenerateOptions()
     assert settings.load_options({"threads": 2}, mine) == LoadOptions(threads=2)
     assert settings.load_options({"gpu_layers": 0}, settings.Settings(context_length=512)) == LoadOptions(512, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [('"2GB"', 2_000_000_000), ('" 1.5 gb "', 1_500_000_000), ('"500 MB"', 500_000_000), ("4096", 4096), ('"0"', 0)],
+)
+def test_sizes_are_bytes_or_have_a_unit(file: Path, text: str, size: int) -> None:
+    file.write_text(f"prompt_cache_limit = {text}")
+    assert settings.load_options({}, settings.load()).prompt_cache_limit == size
+
+
+@pytest.mark.parametrize("text", ['"much"', '"-1"', '"1e9"', '"2 GiBs"', '""', "true", "1.5", '"9999999999999999"'])
+def test_what_is_no_size(file: Path, text: str) -> None:
+    file.write_text(f"prompt_cache_limit = {text}")
+    with pytest.raises(UsageError, match="prompt_cache_limit"):
+        settings.load()
+
+
+def test_the_prompt_cache_and_the_kv_cache(file: Path) -> None:
+    file.write_text('kv_type = "q8_0"\nprompt_cache = false\nhistory = false')
+    options = settings.load_options({}, settings.load())
+    assert (options.kv_type, options.prompt_cache, options.private) == ("q8_0", False, True)
+    flags = settings.parse_options([("kv_type", "f16"), ("prompt_cache", "true")])
+    options = settings.load_options(flags, settings.Settings(kv_type="q8_0", prompt_cache=False))
+    assert (options.kv_type, options.prompt_cache, options.private) == ("f16", True, False)

@@ -129,3 +129,10 @@ def test_layers_that_fit_grow_with_the_device_up_to_all(starter: Path) -> None:
     assert counts[0] == 0
     assert 0 < counts[2] < header.layers + 1
     assert counts[-1] == header.layers + 1
+
+
+def test_a_kv_cache_in_q8_0_takes_17_32_of_one_in_f16(starter: Path) -> None:
+    header = read_header(starter)
+    f16, q8_0 = (fit.memory_need(header, 8192, kv_type=kv_type) for kv_type in ("f16", "q8_0"))
+    assert q8_0.kv_cache * 32 == f16.kv_cache * 17
+    assert fit.largest_window(header, 2 * GIB, "q8_0") > fit.largest_window(header, 2 * GIB)
