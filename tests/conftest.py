@@ -13,6 +13,14 @@ from models.paths import models_dir
 SHARED_MODELS = models_dir()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What fixtures of a wider scope than a test keep does not go to the user's own folders."""
+    os.environ["ASSISTANT_DATA_DIR"] = str(tmp_path_factory.mktemp("shared-home"))
+    os.environ["ASSISTANT_MODELS"] = str(SHARED_MODELS)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A private data folder, the shared models, no network: every test starts like a new user."""

@@ -24,6 +24,7 @@ class Speculator:
 
     Args:
         costs: of the model's batches.
+        piece: the bytes of a token of the model.
         model: a draft model, not necessarily open yet, with the costs of its batches.
         without_model: why there is none.
         keep: called at the end with the costs as they turned out to be.
@@ -32,6 +33,7 @@ class Speculator:
     def __init__(
         self,
         costs: BatchCosts,
+        piece: Callable[[int], bytes],
         model: ModelDrafter | None = None,
         model_costs: BatchCosts | None = None,
         *,
@@ -41,7 +43,7 @@ class Speculator:
         self._costs = costs
         self.without_model = without_model
         self._keep, self._observed = keep, False
-        self._lookup = LookupDrafter()
+        self._lookup = LookupDrafter(piece)
         self._model, self._model_costs = model, model_costs
         self._drafters: set[str] = set()
         self._last: Drafter | None
