@@ -97,7 +97,7 @@ _DRAFT: dict[_Mode, DraftMode] = {"plain": "off", "drafting": "auto"}
 class Bench:
     """
     Args:
-        path: of the model. draft_model: of a draft model for it.
+        path: of the model. options: how it is loaded, a draft model with it; prompts are not kept on disk.
         seconds: that all of it may take.
         tokens: of an answer at the most.
 
@@ -108,18 +108,17 @@ class Bench:
     def __init__(
         self,
         path: Path,
+        options: LoadOptions | None = None,
         *,
-        draft_model: Path | None = None,
         seconds: float,
         rounds: int = 5,
         tokens: int = _MOST,
         workloads: Sequence[Workload] = WORKLOADS,
     ):
-        self._path, self._draft_model = path, draft_model
+        self._path, self._options = path, options or LoadOptions()
         self._seconds, self._rounds, self._tokens, self._workloads = seconds, rounds, tokens, workloads
-        # No states of prompts on disk: a prompt that is found there would not be read.
-        options = LoadOptions(draft_model=str(draft_model) if draft_model else None, prompt_cache=False, private=True)
-        self._engine = LocalEngine(path, options)
+        # What is found on disk would not be read by the model.
+        self._engine = LocalEngine(path, replace(self._options, prompt_cache=False))
         self._info: ModelInfo | None = None
         self._results: dict[str, dict[_Mode, list[Result]]] = {}
         self._bandwidth: float | None = None
@@ -224,7 +223,7 @@ class Bench:
         draft_token = speculator.draft_token_seconds if speculator else None
         return Report(
             model=self._info,
-            draft_model=str(self._draft_model) if draft_token is not None else None,
+            draft_model=self._options.draft_model if draft_token is not None else None,
             without_model=speculator.without_model if speculator else "it cannot take back single tokens",
             rows=[row for workload in self._workloads if (row := self._row(workload.name))],
             rounds=self._done,

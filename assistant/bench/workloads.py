@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass
 
 from assistant.engine.engine import Constraint, Message
+from assistant.engine.structured import instruction
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A question, perhaps with a document after it, and perhaps with a form that the answer must have."""
+    """A question, perhaps with a document before it, and perhaps with a form that the answer must have."""
 
     name: str
     question: str
@@ -23,10 +24,11 @@ class Workload:
     constraint: Constraint | None = None
 
     def messages(self, share: float = 1.0) -> list[Message]:
-        """The prompt, with this share of the document's sentences."""
+        """The prompt as `assistant ask` writes it, with this share of the document's sentences."""
         sentences = re.findall(r"[^.!?]+[.!?]*\s*", self.document)
         document = "".join(sentences[: math.ceil(share * len(sentences))]).strip()
-        return [Message("user", f"{self.question}\n\n{document}".strip())]
+        shown = instruction(self.constraint) if self.constraint else ""
+        return [Message("user", "\n\n".join(filter(None, (document, self.question, shown))))]
 
 
 _HARBOUR = """\

@@ -33,15 +33,13 @@ def bench(model: str | None, draft_model: str | None, as_json: bool, quick: bool
 
     Exit codes: 0 measured, 3 model missing or unusable, 130 stopped by Ctrl+C (what was measured is printed).
     """
-    from assistant import settings
+    from assistant import settings as user_settings
     from assistant.bench.speed import Bench
 
-    store = Store()
-    installed = store.choose(model or settings.load().model)
-    draft = store.resolve(draft_model) if draft_model else store.draft_for(installed)
-    measuring = Bench(
-        installed.path, draft_model=draft.path if draft else None, seconds=_QUICK_SECONDS if quick else _SECONDS
-    )
+    settings, store = user_settings.load(), Store()
+    installed = store.choose(model or settings.model)
+    options = user_settings.load_options({"draft_model": draft_model}, settings, store, installed)
+    measuring = Bench(installed.path, options, seconds=_QUICK_SECONDS if quick else _SECONDS)
     try:
         for doing in interruptible(measuring.run(), measuring.cancel):
             _say(doing)
@@ -53,8 +51,8 @@ def bench(model: str | None, draft_model: str | None, as_json: bool, quick: bool
         click.echo(json.dumps({**asdict(report), "bandwidth_share": report.bandwidth_share}, ensure_ascii=False))
     else:
         _print(report)
-    if draft_model and report.without_model:
-        click.echo(f"{draft_model} did not draft: {report.without_model}", err=True)
+    if options.draft_model and report.without_model:
+        click.echo(f"The draft model was of no use: {report.without_model}", err=True)
     if measuring.stopped:
         click.echo("Stopped. What was measured is above.", err=True)
         sys.exit(130)

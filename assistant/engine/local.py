@@ -95,6 +95,11 @@ class LocalEngine:
         """What is computed already; the model is loaded for it."""
         return self._load().cache
 
+    @property
+    def speculator(self) -> Speculator | None:
+        """What drafts; None: nothing has yet, or the model cannot take back single tokens."""
+        return self._loaded.speculator if self._loaded else None
+
     # Loading
 
     def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:

@@ -11,7 +11,7 @@ import pytest
 from assistant.bench import limits
 from assistant.bench.speed import Bench, together
 from assistant.bench.workloads import WORKLOADS
-from assistant.engine.engine import Speculation
+from assistant.engine.engine import LoadOptions, Speculation
 from assistant.engine.kv_cache import OUTPUTS
 from assistant.engine.speculation.costs import BatchCosts
 from assistant.engine.structured import validate
@@ -34,8 +34,8 @@ def test_the_workloads_are_what_the_documents_say() -> None:
     assert 290 < words["proofreading"] < 310
     for workload in WORKLOADS:
         (whole,), (part,) = workload.messages(), workload.messages(0.3)
-        assert whole.content.startswith(part.content)
-        assert part.content.endswith((".", "?", "!", "\n"))
+        assert workload.question in part.content
+        assert part.content[:200] == whole.content[:200]
         assert (len(part.content) < len(whole.content)) == bool(workload.document)
 
 
@@ -173,7 +173,7 @@ def test_it_gives_up_when_the_time_is_over(tiny: Path) -> None:
 
 
 def test_a_draft_model_of_another_vocabulary_is_left_out(tiny: Path, draft: Path) -> None:
-    bench = Bench(tiny, draft_model=draft, seconds=0.1, workloads=WORKLOADS[:1])
+    bench = Bench(tiny, LoadOptions(draft_model=str(draft)), seconds=0.1, workloads=WORKLOADS[:1])
     list(bench.run())
     report = bench.report()
     bench.close()

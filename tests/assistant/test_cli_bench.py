@@ -55,10 +55,6 @@ def test_json_has_everything(tiny: object) -> None:
     assert report["bandwidth_share"] > 0
 
 
-def test_a_draft_model_that_cannot_draft_is_told(tiny: object, draft: object) -> None:
-    assert "cannot draft" in run("--draft-model", "qwen2.5-coder-0.5b-instruct-q4_k_m").stderr
-
-
 @pytest.mark.parametrize("arguments", [("-m", "no-such-model"), ("-m", "tiny", "--draft-model", "no-such-model")])
 def test_a_model_that_is_not_there(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -67,6 +63,13 @@ def test_a_model_that_is_not_there(arguments: tuple[str, ...], capsys: pytest.Ca
     said = capsys.readouterr()
     assert "no-such-model" in said.err
     assert said.out == ""
+
+
+def test_a_draft_model_of_another_vocabulary(tiny: object, draft: object, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "-m", "tiny", "--draft-model", "qwen2.5-coder-0.5b-instruct-q4_k_m"])
+    assert stopped.value.code == 3
+    assert "cannot draft" in capsys.readouterr().err
 
 
 def test_ctrl_c_prints_what_is_there(tiny: object) -> None:
