@@ -11,6 +11,11 @@ from models.errors import UsageError
 Schema = dict[str, Any]
 
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_DATE = (
+    r"\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+)
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+_MOMENTS = {"date": _DATE, "time": _TIME, "date-time": f"{_DATE}T{_TIME}"}
 _LARGEST_INTEGER = 2**53 - 1
 _INTEGER_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum", "const"}
 _MERGING = ("allOf", "anyOf", "oneOf", "$ref")  # subschemas of the same value, not of a value inside it
@@ -84,6 +89,7 @@ def for_grammar(schema: Schema) -> Schema:
     - An object that lists its properties has no others, unless it says so: small models invent them for ever. Objects
       that are merged of several subschemas stay open, as each would forbid the properties of the other.
     - An integer without bounds stays within those of exact JSON numbers: small models write digits for ever.
+    - A time has at most six digits after the second, for the same reason.
     - What llguidance cannot enforce, but the finished answer is checked for, is left out: ``uniqueItems``, formats that
       it does not know.
     """
@@ -109,6 +115,9 @@ def for_grammar(schema: Schema) -> Schema:
         closable = "properties" in node and not {"additionalProperties", "patternProperties"} & set(node)
         if closable and not _merges(node) and id(node) not in within:
             new["additionalProperties"] = False
+        if isinstance(form := node.get("format"), str) and form in _MOMENTS and "pattern" not in node:
+            del new["format"]
+            new["pattern"] = f"^{_MOMENTS[form]}$"
         if node.get("type") == "integer" and not _INTEGER_BOUNDS & set(node):
             new |= {"minimum": -_LARGEST_INTEGER, "maximum": _LARGEST_INTEGER}
         return new

@@ -28,6 +28,7 @@ LONGEST_CONSTRAINT = 256 * 1024  # bytes of its text
 _STACK = 256 * 1024 * 1024
 _MOST_RULES = 1000  # of a Lark grammar: 10,000 terminals that use one another take minutes to compile
 _MOST_FORCED = 10_000  # bytes that a constraint may force at its beginning; more is recursion without end
+_MOST_DIGITS = 40  # of a number, if it can end there: small models write digits for ever
 _ROUND = 128  # forced tokens at once: a batch has to take them
 
 # No escapes by number: control characters and halves of surrogate pairs have no place in an answer.
@@ -68,8 +69,8 @@ class Vocabulary:
     @functools.cached_property
     def closing(self) -> list[NDArray[np.intp]]:
         """Token ids that bring JSON nearer to its end, in groups: what closes lists and objects, what closes texts,
-        what separates values, what at least opens nothing."""
-        groups: list[list[int]] = [[], [], [], []]
+        what separates values, what opens nothing and is no number, what at least opens nothing."""
+        groups: list[list[int]] = [[], [], [], [], []]
         for token in range(self.size):
             piece = set(self.model.piece(token))
             for group, within in zip(groups, (b"]}", b'"]}', b',"'), strict=False):
@@ -79,6 +80,8 @@ class Vocabulary:
             else:
                 if not piece & set(b"[{"):
                     groups[-1].append(token)
+                    if not piece & set(b"0123456789"):
+                        groups[-2].append(token)
         return [np.array(group) for group in groups]
 
 
@@ -97,6 +100,7 @@ class Grammar:
         self._matcher = _matcher(vocabulary.tokenizer, constraint)
         self._mask = np.zeros(-(-vocabulary.size // 32) * 4, np.uint8)
         self._json = constraint.kind == "json_schema"
+        self._digits = 0  # at the end of what was accepted
         self.hurried = False
 
     def forced(self) -> list[int]:
@@ -113,12 +117,14 @@ class Grammar:
         self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.size)
         self._check()
         allowed = np.unpackbits(self._mask, count=logits.shape[0], bitorder="little")
-        if self.hurried:
+        if self.hurried or self._digits > _MOST_DIGITS:
             self._narrow(allowed)
         logits[allowed == 0] = -np.inf
 
     def accept(self, token: int) -> None:
         """Go on by a token that the mask allows."""
+        piece = self._vocabulary.model.piece(token)
+        self._digits = self._digits + len(piece) if self._json and piece.isdigit() else 0
         self._matcher.consume_token(token)
         self._check()
 
@@ -204,13 +210,12 @@ def _violation(text: str, schema_text: str) -> str | None:
         """Patterns are the grammar's: Python's ``re`` has another syntax, and can take for ever."""
 
     schema = schemas.parse(schema_text)
+    formats = jsonschema.FormatChecker(set(jsonschema.FormatChecker.checkers) - {"time"})  # its own is not RFC 3339
     kind = jsonschema.validators.extend(
         jsonschema.Draft202012Validator, {"pattern": enforced, "patternProperties": enforced}
     )
     try:
-        error = jsonschema.exceptions.best_match(
-            kind(schema, format_checker=jsonschema.FormatChecker()).iter_errors(json.loads(text))
-        )
+        error = jsonschema.exceptions.best_match(kind(schema, format_checker=formats).iter_errors(json.loads(text)))
     except (RecursionError, jsonschema.exceptions.UnknownType):
         return None  # what the grammar let through
     return f"{error.json_path}: {error.message}" if error else None
