@@ -199,21 +199,21 @@ class PromptCache:
             self._sweep()
             if size > self.limit or shutil.disk_usage(self.folder).free < size + _SPARE:
                 return False
-            if instead_of and instead_of.path != path:
-                self.remove(instead_of.path)
-            self.evict(size)
             with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0) as file:
                 for part in (head, described, state):
                     _write_all(file, part)
             partial.replace(path)
+            if instead_of and instead_of.path != path:
+                self.remove(instead_of.path)
+            self.evict()
         except OSError:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
             return False
         return True
 
-    def evict(self, room: int = 0) -> None:
-        """Remove the least recently used states until there is ``room`` for so many bytes under the limit."""
+    def evict(self) -> None:
+        """Remove the least recently used states until the others are within the limit."""
         files = []
         for file in self._files("*.kv"):
             with contextlib.suppress(OSError):
@@ -221,7 +221,7 @@ class PromptCache:
                 files.append((status.st_mtime, status.st_size, file))
         total = sum(size for _, size, _ in files)
         for _, size, file in sorted(files):
-            if total + room <= self.limit:
+            if total <= self.limit:
                 return
             self.remove(file)
             total -= size

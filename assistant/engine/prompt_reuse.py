@@ -121,9 +121,13 @@ class PromptReuse:
         known = np.asarray(tokens, dtype=np.int32)
         if common_prefix(known, held) < min(len(known), len(held)):
             text, known = "", held[:0]  # of another conversation
+        try:
+            state = self._cache.context.save_state()
+        except (ModelError, MemoryError):
+            return
         self._disk.write(
             self._key,
-            self._cache.context.save_state(),
+            state,
             (known if len(known) > len(held) else held).tolist(),
             len(held),
             text=text,
