@@ -6,6 +6,7 @@ import functools
 import json
 import re
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,9 @@ class Vocabulary:
         self.size = model.vocabulary_size
         if not model.ends:
             raise ModelError("This model has no token that ends an answer, so that none can be constrained.")
-        self.tokenizer = lltokenizer_from_vocab(model.vocab, eos_token=list(model.ends))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # one a token, of a function that llguidance calls
+            self.tokenizer = lltokenizer_from_vocab(model.vocab, eos_token=list(model.ends))
 
     @functools.cached_property
     def brackets(self) -> list[int]:
