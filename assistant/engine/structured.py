@@ -122,7 +122,7 @@ class Grammar:
         allowed = np.unpackbits(self._mask, count=logits.shape[0], bitorder="little")
         if self.hurried or self._digits > _MOST_DIGITS:
             self._narrow(allowed)
-        logits[allowed == 0] = -np.inf
+        np.putmask(logits, allowed == 0, -np.inf)
 
     def accept(self, token: int) -> None:
         """Go on by a token that the mask allows."""
