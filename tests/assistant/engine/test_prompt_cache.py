@@ -21,8 +21,8 @@ from assistant.engine.prompt_cache import PromptCache
 from assistant.engine.worker import WorkerEngine
 
 GREEDY = GenerateOptions(temperature=0, max_tokens=8, draft="off")
-NOTES = "".join(f"{number}. The ferry {number} leaves the old harbour at {number % 24}:30.\n" for number in range(12))
-RULES = "".join(f"Rule {number}: answer in one word, never in {number}.\n" for number in range(12))
+NOTES = "".join(f"{number}. The ferry {number} leaves the old harbour at {number % 24}:30.\n" for number in range(7))
+RULES = "".join(f"Rule {number}: answer in one word, never in {number}.\n" for number in range(7))
 
 
 @pytest.fixture(autouse=True)
@@ -314,7 +314,7 @@ def test_two_programs_at_once(tiny: Path) -> None:
 
 
 # Its process weighs what it writes by the real measure: longer than half a second to read on any processor.
-STORY = "".join(NOTES.replace("ferry", f"ferry of day {day},") for day in range(4)) + "\nTell a long story about them."
+STORY = "".join(NOTES.replace("ferry", f"ferry of day {day},") for day in range(7)) + "\nTell a long story about them."
 
 
 def test_the_worker_stores_when_it_is_closed_even_in_the_middle_of_an_answer(tiny: Path) -> None:
