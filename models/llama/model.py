@@ -74,7 +74,7 @@ class Model(Handle):
             raise self._refused(path, library.errors_since(said))
         self._own(pointer)
         self.offloaded = self._offloaded(library.lines_since(said))
-        self._vocab = llama_cpp.llama_model_get_vocab(pointer)
+        self._vocab: ctypes.c_void_p = llama_cpp.llama_model_get_vocab(pointer)
         self._piece = ctypes.create_string_buffer(256)
 
     @staticmethod
@@ -148,9 +148,7 @@ class Model(Handle):
     @property
     def can_rewind(self) -> bool:
         """False for recurrent and hybrid models, whose memory cannot forget the last few tokens."""
-        return not (
-            llama_cpp.llama_model_is_recurrent(self.pointer) or llama_cpp.llama_model_is_hybrid(self.pointer)
-        )
+        return not (llama_cpp.llama_model_is_recurrent(self.pointer) or llama_cpp.llama_model_is_hybrid(self.pointer))
 
     def metadata(self, key: str) -> str | None:
         """A metadata value as text, or None; arrays come as llama.cpp prints them."""
