@@ -34,7 +34,8 @@ ROUNDING = 0.04  # a token: batches of other sizes are other kernels, which roun
 def one_by_one(engine: LocalEngine, choice: str) -> float:
     """log P(choice, end) by decoding a token at a time: the definition."""
     cache, model = engine.kv_cache, engine.kv_cache._model
-    prompt = engine._tokenize(engine._load(), engine._load().format.render(QUESTION))
+    engine.score(QUESTION, [choice])
+    prompt = cache.tokens[: engine.count_tokens(QUESTION)]
     tokens = model.tokenize(choice, add_special=False, parse_special=False)
     score = 0.0
     for count, token in enumerate([*tokens, None]):
