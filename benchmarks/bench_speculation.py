@@ -29,7 +29,6 @@ from models.llama.library import llama_cpp
 from models.paths import cache_dir
 from models.store import Store
 
-LONGER = {"proofreading": 4}  # times the tokens of other answers: all of the copy, as its gain comes with time
 WANTED = {"proofreading": ">= 1.8"}
 NEVER_UNDER = ">= 0.97"
 WAYS = {
@@ -71,10 +70,9 @@ def pairs(
         if number and (time.perf_counter() - began) * (number + 1) / number > seconds:
             break
         for index, workload in enumerate(workloads):
-            most = tokens * LONGER.get(workload.name, 1)
             ways = [GenerateOptions(draft="auto"), GenerateOptions(draft="off")]
             order = 1 if (number + index) % 2 == 0 else -1
-            auto, plain = [answer(engine, workload, way, most) for way in ways[::order]][::order]
+            auto, plain = [answer(engine, workload, way, tokens * workload.length) for way in ways[::order]][::order]
             measured[workload.name].append((auto, plain))
             print(f"{number + 1} {workload.name}: auto {rate(auto):.1f}, plain {rate(plain):.1f}", flush=True)
     return measured

@@ -74,11 +74,15 @@ def chance_of(speculation: Speculation) -> float:
 
 
 def bound(costs: BatchCosts, speculation: Speculation, tokens: int, draft_token: float = 0.0) -> float:
-    """At the most so many times as fast as plain decoding: if the rounds that had a draft, of ``tokens`` in all, all
-    had the best length for their chance, and nothing but the batches took time. ``draft_token``: seconds for each
-    token of the draft model; it counts where nothing else drafted."""
+    """About so many times as fast as plain decoding, if nothing but the batches took time: either all rounds that had
+    a draft, in an answer of ``tokens``, had the best length for their chance; or only what was accepted was drafted.
+    ``draft_token``: seconds for each token of the draft model; it counts where nothing else drafted."""
     if not speculation.rounds:
         return 1.0
     share = min(1.0, (speculation.rounds + speculation.accepted) / max(tokens, 1))
     each = draft_token if speculation.mode == "model" else 0.0
-    return 1 / (1 - share + share / best_length(costs, chance_of(speculation), each)[1])
+    accepted = speculation.accepted / speculation.rounds
+    low = int(accepted)
+    batch = costs(1 + low) + (accepted - low) * (costs(2 + low) - costs(1 + low)) + accepted * each
+    gain = max(best_length(costs, chance_of(speculation), each)[1], (1 + accepted) * costs(1) / batch)
+    return 1 / (1 - share + share / gain)

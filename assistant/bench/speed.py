@@ -99,7 +99,7 @@ class Bench:
     Args:
         path: of the model. options: how it is loaded, a draft model with it; prompts are not kept on disk.
         seconds: that all of it may take.
-        tokens: of an answer at the most.
+        tokens: of an answer at the most; of one that has to be long, so many times more.
 
     Attributes:
         stopped: :meth:`cancel` was called.
@@ -187,12 +187,14 @@ class Bench:
         room = left * _READING * reads - questions
         self._share = min(1.0, max(_SHORTEST, room / documents)) if documents else 1.0
         decoding = left / 2 - (questions + self._share * documents) / reads
-        each = decoding * rate(first) / (modes * len(self._workloads))
+        each = decoding * rate(first) / (modes * sum(workload.length for workload in self._workloads))
         return min(self._tokens, max(_FEWEST, int(each)))
 
     def _answer(self, workload: Workload, draft: DraftMode, tokens: int) -> Result | None:
         """None: it was stopped, or the time is over."""
-        options = GenerateOptions(temperature=0, max_tokens=tokens, draft=draft, constraint=workload.constraint)
+        options = GenerateOptions(
+            temperature=0, max_tokens=tokens * workload.length, draft=draft, constraint=workload.constraint
+        )
         result: Result | None = None
         for event in self._engine.generate(workload.messages(self._share), options):
             self._out_of_time = self._out_of_time or self._elapsed > self._seconds * _GRACE

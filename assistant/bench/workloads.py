@@ -16,12 +16,17 @@ from assistant.engine.structured import instruction
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A question, perhaps with a document before it, and perhaps with a form that the answer must have."""
+    """A question, perhaps with a document before it, and perhaps with a form that the answer must have.
+
+    Attributes:
+        length: of the answer, where others have 1: a copy needs all of it, as its gain comes with time.
+    """
 
     name: str
     question: str
     document: str = ""
     constraint: Constraint | None = None
+    length: int = 1
 
     def messages(self, share: float = 1.0) -> list[Message]:
         """The prompt as `assistant ask` writes it, with this share of the document's sentences."""
@@ -197,6 +202,7 @@ WORKLOADS = (
         "proofreading",
         "Correct the spelling and grammar of this letter. Change nothing else, and print only the corrected letter.",
         _LETTER,
+        length=4,
     ),
     Workload(
         "extraction",
