@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import re
-import stat
 import sys
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
-from assistant.chat.conversation import Choice, Conversation, title_of
+from assistant.chat.conversation import Conversation, title_of
 from assistant.chat.history import History, HistoryError
+from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended, to_json
 from assistant.cli.constraining import constraint_flags, constraint_of
 from assistant.cli.drafting import draft_flags, draft_options
 from assistant.cli.interrupt import interruptible
+from assistant.cli.question import read_question, split_choices
 from assistant.engine import structured
 from assistant.engine.engine import Delta, Progress, Result
 from assistant.engine.local import LocalEngine
-from assistant.engine.scoring import check_choices, coverage, probabilities
 from models.errors import UsageError
 from models.store import Store
 
@@ -91,13 +86,13 @@ def ask(
     settings = user_settings.load()
     flags = user_settings.parse_options([*options, *draft_options(shared)])
     settings.history = settings.history and not no_history
-    answers = _choices(choices) if choices is not None else []
+    answers = split_choices(choices) if choices is not None else []
     constraint = constraint_of(shared)
     if constraint and (answers or flags.get("beams", 1) > 1):
         raise UsageError(
             "A schema, an expression or a grammar goes neither with --choices nor with beams.", "Leave one of them out."
         )
-    question = _question(" ".join(prompt), files)
+    question = read_question(" ".join(prompt), files)
     if answers:
         question += f"\n\nAnswer with exactly one of: {', '.join(answers)}."
     if constraint and (shown := structured.instruction(constraint)):
@@ -122,7 +117,7 @@ def ask(
     )
     if prompt and cid is None:
         conversation.title = title_of(" ".join(prompt))
-    screen = _Screen(streams=not (as_json or no_stream or extract))
+    screen = Screen(streams=not (as_json or no_stream or extract))
     result: Result | None = None
     unsaved: HistoryError | None = None
     try:
@@ -144,39 +139,24 @@ def ask(
     assert result is not None
     screen.end()
     wrong = structured.validate(result.text, constraint) if constraint else None
+    kept = history.path is not None
     if as_json:
-        answer = {
-            "text": result.text,
-            "reasoning": result.reasoning,
-            "model": installed.name,
-            "conversation_id": conversation.id if history.path else None,
-            **{name: value for name, value in asdict(result).items() if name not in ("text", "reasoning", "scores")},
-        }
-        if constraint and constraint.kind == "json_schema":
-            answer["data"] = None if wrong else json.loads(result.text)
-        if isinstance(result, Choice):
-            answer["choice"] = result.text
-            answer["probabilities"] = probabilities(result.scores)
-            answer["coverage"] = coverage(result.scores)
-        click.echo(json.dumps(answer, ensure_ascii=False))
+        number = conversation.id if kept else None
+        click.echo(to_json(result, installed.name, number, constraint, valid=not wrong))
     elif extract:
-        click.echo(_first_block(result.text))
+        click.echo(first_block(result.text))
     elif no_stream:
         click.echo(result.text)
     if usage:
         click.echo(f"{result.prompt_tokens} tokens in, {result.completion_tokens} out", err=True)
     if stats:
         click.echo(describe(result), err=True)
-    if result.finish_reason == "length":
-        click.echo("The answer stops here: no tokens are left (max_tokens, or the window is full).", err=True)
-    if result.finish_reason == "repetition":
-        click.echo("The answer was stopped: it said the same again and again.", err=True)
     history.close()
     engine.close()
     if unsaved:
         raise unsaved
+    say_how_it_ended(result, kept=kept)
     if result.finish_reason == "cancelled":
-        click.echo("Stopped. What was generated is kept in the history." if history.path else "Stopped.", err=True)
         sys.exit(130)
     if wrong:
         click.echo(f"The answer is not what was asked for: {wrong}.", err=True)
@@ -184,80 +164,6 @@ def ask(
         click.echo("It was closed early: its form is right, but something may be missing.", err=True)
     if constraint and (wrong or result.finish_reason != "stop"):
         sys.exit(1)
-
-
-class _Screen:
-    """The answer goes to stdout as it comes. How far it is goes to stderr, only where a person watches."""
-
-    def __init__(self, *, streams: bool):
-        self._streams = streams
-        self._watched = sys.stderr.isatty()
-        self._line = ""
-        self._wrote = False
-        self._newline = True
-
-    def progress(self, event: Progress) -> None:
-        if event.phase == "load":
-            self._say(f"loading the model {event.done} %" if event.done else "loading the model")
-        elif event.phase == "measure":
-            self._say(f"measuring this machine, once for this model: {event.done} of {event.total}")
-        elif event.total > 512:
-            self._say(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
-
-    def delta(self, event: Delta) -> None:
-        if event.reasoning:
-            self._say(f"thinking: {event.tokens} tokens")
-        elif self._streams:
-            self._say("")
-            sys.stdout.write(event.text)
-            sys.stdout.flush()
-            self._wrote, self._newline = True, event.text.endswith("\n")
-        else:
-            self._say(f"answering: {event.tokens} tokens")
-
-    def compaction(self, event: Compacting | Compacted) -> None:
-        if isinstance(event, Compacting):
-            self._say("summarizing the oldest part of the chat, which no longer fits")
-        else:
-            self._say("")
-            click.echo(
-                f"The chat no longer fitted the window: its {event.removed_messages} oldest messages are now a summary "
-                f"({event.tokens_before:,} → {event.tokens_after:,} tokens).",
-                err=True,
-            )
-
-    def end(self) -> None:
-        self._say("")
-        if self._wrote and not self._newline:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-
-    def _say(self, line: str) -> None:
-        if self._watched and line != self._line:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
-            self._line = line
-
-
-def describe(result: Result) -> str:
-    """Timings of an answer in a few lines, for people."""
-    timings, drafting = result.timings, result.speculation
-
-    def rate(tokens: int, seconds: float) -> str:
-        return f"{tokens:,} tokens in {seconds:.2f} s" + (f" ({tokens / seconds:.1f} per second)" if seconds else "")
-
-    restored = f", {timings.restored_tokens:,} from the disk" if timings.restored_tokens else ""
-    text = (
-        f"load {timings.load_seconds:.2f} s · first token after {timings.first_token_seconds:.2f} s\n"
-        f"prefill {rate(timings.prefill_tokens, timings.prefill_seconds)}{restored} · "
-        f"decode {rate(timings.decode_tokens, timings.decode_seconds)}"
-    )
-    if drafting.rounds:
-        text += (
-            f"\ndrafted by {drafting.mode}: {drafting.accepted:,} of {drafting.drafted:,} tokens accepted, "
-            f"{drafting.mean_length:.1f} a round in {drafting.rounds:,} rounds · {drafting.gain:.2f} × plain decoding"
-        )
-    return text
 
 
 def _history(wanted: bool, *, needed: bool) -> History:
@@ -271,67 +177,3 @@ def _history(wanted: bool, *, needed: bool) -> History:
             raise
         click.echo(f"warning: this chat is not kept: {error.message} {error.hint or ''}".rstrip(), err=True)
         return History.in_memory()
-
-
-def _question(prompt: str, files: tuple[str, ...]) -> str:
-    """Texts come before the question: a model that has read them for one question can go on with another."""
-    parts = []
-    for name in files:
-        path = Path(name).expanduser()
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{name} cannot be read: {error.strerror}.", "Check the path after -f.") from error
-        text = _text(raw, name)
-        if not text.strip():
-            click.echo(f"warning: {name} is empty", err=True)
-        parts.append(f"{path.name}:\n{text.strip()}" if prompt or len(files) > 1 else text.strip())
-    if _is_piped():
-        parts.append(_text(sys.stdin.buffer.read(), "Standard input").strip())
-    parts.append(prompt.strip())
-    question = "\n\n".join(part for part in parts if part)
-    if not question:
-        raise UsageError("There is nothing to ask.", 'Type a question: assistant ask "Why is the sky blue?"')
-    return question
-
-
-def _choices(text: str) -> list[str]:
-    """Separated by commas or line ends; one with a comma stands in double quotes."""
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
-    choices = [choice.strip() for row in rows for choice in row]
-    check_choices(choices)
-    return choices
-
-
-def _is_piped() -> bool:
-    """True for a pipe, a file or a socket; a terminal would wait for ever, and /dev/null has nothing."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (OSError, ValueError, AttributeError):  # closed, or replaced
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
-
-
-def _text(raw: bytes, name: str) -> str:
-    """Text from bytes: UTF-8, or UTF-16 with a byte order mark.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not text in UTF-8 (byte {error.start:,}).",
-            "Convert it first, for example with `iconv -f cp1251 -t utf-8`.",
-        ) from error
-    if "\0" in text:
-        raise UsageError(f"{name} is binary, not text.", "Give it text.")
-    return text
-
-
-def _first_block(text: str) -> str:
-    """The first fenced block without its fences; the whole text if there is none."""
-    block = re.search(r"^(`{3,}|~{3,})[^\n]*\n(.*?)(?:^\1|\Z)", text, re.DOTALL | re.MULTILINE)
-    return block[2].rstrip("\n") if block else text

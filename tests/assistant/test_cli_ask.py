@@ -86,13 +86,13 @@ def test_no_history_keeps_nothing(home: Path) -> None:
     assert not (home / "history.db").exists()
 
 
-def test_extract_prints_the_first_block(tmp_path: Path) -> None:
-    from assistant.cli.ask import _first_block
+def test_extract_prints_thefirst_block(tmp_path: Path) -> None:
+    from assistant.cli.answer import first_block
 
-    assert _first_block("Here:\n```python\nprint(1)\n```\nand\n```\nno\n```\n") == "print(1)"
-    assert _first_block("~~~\na ``` b\n~~~") == "a ``` b"
-    assert _first_block("no block") == "no block"
-    assert _first_block("```\ncut off") == "cut off"
+    assert first_block("Here:\n```python\nprint(1)\n```\nand\n```\nno\n```\n") == "print(1)"
+    assert first_block("~~~\na ``` b\n~~~") == "a ``` b"
+    assert first_block("no block") == "no block"
+    assert first_block("```\ncut off") == "cut off"
 
 
 def test_usage_and_stats_go_to_stderr() -> None:
