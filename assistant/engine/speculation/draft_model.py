@@ -16,7 +16,7 @@ from models.errors import Cancelled, ModelError
 from models.gguf_header import read_header
 from models.llama import Aborted, Model
 
-FIRST_ACCEPTANCE = 0.7  # of a draft model of which nothing is known
+FIRST_ACCEPTANCE = 0.8  # of a draft model of which nothing is known
 _LOADS = 700e6  # bytes a second that a model is expected to load with
 _FORGETS = 0.05  # share of the newest token in the acceptance
 # Classes by the probability that the draft model gives its token: lower bounds, and the chance until it is learned
