@@ -19,8 +19,8 @@ from models.llama import Model
 COPY = [
     Message(
         "user",
-        "Repeat this text: The river was wide and slow, the boats were small and old, and the river was cold in spring. "
-        "The boats were tied to the trees, and the trees were wide and old.",
+        "Repeat this text: The river was wide and slow, the boats were small and old, and the river was cold in spring."
+        " The boats were tied to the trees, and the trees were wide and old.",
     )
 ]
 GREEDY = GenerateOptions(temperature=0, max_tokens=64)
