@@ -56,6 +56,10 @@ class LocalEngine:
 
     def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
         self._cancelled = False
+        if self._loaded:
+            self._loaded.rearm()  # an earlier load may have been stopped while the machine was measured
+            if on_progress:
+                on_progress(1.0)
         loaded = self._load(on_progress)
         try:
             for _ in loaded.prepare_drafting(self._is_cancelled):
@@ -84,6 +88,7 @@ class LocalEngine:
     # Answering
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
+        self._cancelled = False
         loaded = self._load()
         return len(loaded.tokenize(loaded.format.render(messages)))
 

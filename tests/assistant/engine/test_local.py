@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from assistant.engine import loaded
 from assistant.engine.engine import Delta, GenerateOptions, LoadOptions, Message, Progress, Result
 from assistant.engine.local import LocalEngine
+from assistant.engine.speculation.prepare import prepare
 from models.errors import Cancelled, DoesNotFit, ModelError
 
 GREEDY = GenerateOptions(temperature=0, max_tokens=24)
@@ -154,6 +156,28 @@ def test_loading_shows_progress_and_can_be_cancelled(tiny: Path) -> None:
     with pytest.raises(Cancelled):
         engine.load(lambda done: engine.cancel())
     assert engine.load().parameters == 134_515_008  # and works afterwards
+    engine.close()
+
+
+def test_a_load_stopped_while_the_machine_is_measured_can_be_asked_for_again(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(tiny, LoadOptions(threads=1))
+
+    def stopped(*args: object, **options: object) -> Iterator[Progress]:
+        engine.cancel()
+        return prepare(*args, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded, "prepare", stopped)
+        with pytest.raises(Cancelled):
+            engine.load()
+    seen: list[float] = []
+    assert engine.load(seen.append).parameters == 134_515_008
+    assert seen == [1.0]  # the model itself was in memory
+    engine.close()
+    engine.cancel()  # with nothing to stop
+    assert engine.count_tokens(QUESTION) > 0
     engine.close()
 
 
