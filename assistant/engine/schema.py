@@ -139,6 +139,11 @@ def can_end(schema: Schema) -> bool:
     return _ends(schema, ending)
 
 
+def has_lists_of_items(schema: Schema) -> bool:
+    """Whether ``items`` is a list of schemas somewhere, as before the draft of 2020, where that is ``prefixItems``."""
+    return any(isinstance(node.get("items"), list) for node in _walk(schema))
+
+
 def _ends(node: Any, ending: Set[str]) -> bool:
     if not isinstance(node, dict):
         return True  # false is llguidance's to refuse
@@ -205,7 +210,7 @@ def _merged_refs(node: Schema) -> Iterator[str]:
 
 def _resolve(schema: Schema, ref: str) -> Any:
     """What a JSON pointer into the same document leads to, or None."""
-    if not ref.startswith("#"):
+    if ref != "#" and not ref.startswith("#/"):
         return None
     node: Any = schema
     for part in ref[1:].split("/")[1:]:

@@ -210,17 +210,17 @@ def _violation(text: str, schema_text: str) -> str | None:
     import jsonschema  # slow to import
 
     def enforced(*_: object) -> None:
-        """Patterns are the grammar's: Python's ``re`` has another syntax, and can take for ever."""
+        """Patterns are the grammar's: Python's ``re`` has another syntax, and can take for ever. Multiples too: 0.3 is
+        none of 0.1 in binary fractions."""
 
     schema = schemas.parse(schema_text)
     formats = jsonschema.FormatChecker(set(jsonschema.FormatChecker.checkers) - {"time"})  # its own is not RFC 3339
-    kind = jsonschema.validators.extend(
-        jsonschema.Draft202012Validator, {"pattern": enforced, "patternProperties": enforced}
-    )
+    draft = jsonschema.Draft7Validator if schemas.has_lists_of_items(schema) else jsonschema.Draft202012Validator
+    kind = jsonschema.validators.extend(draft, dict.fromkeys(("pattern", "patternProperties", "multipleOf"), enforced))
     try:
         error = jsonschema.exceptions.best_match(kind(schema, format_checker=formats).iter_errors(json.loads(text)))
-    except (RecursionError, jsonschema.exceptions.UnknownType):
-        return None  # what the grammar let through
+    except (RecursionError, AttributeError, TypeError, jsonschema.exceptions.UnknownType):
+        return None  # a schema of another form than jsonschema knows; the grammar let the answer through
     return f"{error.json_path}: {error.message}" if error else None
 
 

@@ -329,6 +329,12 @@ def test_what_is_large_or_odd_but_possible_is_followed(vocabulary: Vocabulary, k
         ({"oneOf": [INTEGER, {"minimum": 3}]}, "5", "more than one|valid under each"),
         ({"type": "string", "format": "regex"}, '"("', "not a 'regex'"),
         ({"type": "string", "pattern": r"^\p{L}+$"}, '"да"', None),  # no expression of Python
+        ({"type": "array", "items": [INTEGER, TEXT], "uniqueItems": True}, '[1,"a"]', None),  # as before 2020
+        ({"type": "array", "items": [INTEGER, INTEGER], "uniqueItems": True}, "[1,1]", "non-unique"),
+        ({"$ref": "#/$defs/a/0", "$defs": {"a": [INTEGER]}}, "3", None),
+        ({"$ref": "#count", "$defs": {"a": {"$anchor": "count", "type": "integer"}}}, "3", None),
+        ({"type": "number", "multipleOf": 0.1}, "0.3", None),  # 0.1 is no binary fraction
+        ({"type": "number", "multipleOf": 0.1}, "0.35", "came"),
     ],
 )
 def test_a_finished_answer_is_checked(schema: Any, text: str, reason: str | None) -> None:
