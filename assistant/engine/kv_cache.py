@@ -145,7 +145,7 @@ class KVCache:
             self._model,
             n_ctx=-(-n_ctx // _BLOCK) * _BLOCK,
             threads=self._threads,
-            outputs=sequences,  # llama.cpp ends the process over fewer
+            outputs=sequences,
             sequences=sequences,
             kv_type=self._kv_type,
         )

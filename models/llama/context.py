@@ -56,7 +56,7 @@ class Context(Handle):
     Args:
         n_ctx: tokens that fit, of all sequences together; memory is taken at once, so ask for what is needed.
         threads: of the CPU.
-        outputs: rows of logits that one decode may ask for.
+        outputs: rows of logits that one decode may ask for, at least one of each sequence.
         sequences: how many texts the KV cache tells apart; all but the first are for :meth:`decode_rows`.
         kv_type: of the KV cache; q8_0 takes half the memory, and needs heads of a multiple of 32.
     """
@@ -72,6 +72,8 @@ class Context(Handle):
         kv_type: KVType = "f16",
     ):
         super().__init__()
+        if outputs < sequences:
+            raise ValueError(f"{outputs} outputs for {sequences} sequences: llama.cpp ends the process over fewer")
         self._model = model  # llama.cpp does not count references
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = n_ctx
@@ -102,6 +104,7 @@ class Context(Handle):
                 "Ask for less with `-o context_length N`, or choose a smaller model.",
             )
         self._own(pointer)
+        self.outputs = outputs
         self.n_ctx = int(llama_cpp.llama_n_ctx(pointer))
         self.n_batch = int(llama_cpp.llama_n_batch(pointer))
         self._memory = llama_cpp.llama_get_memory(pointer)
@@ -123,6 +126,7 @@ class Context(Handle):
             DecodeError: anything else.
         """
         count = len(tokens)
+        self._check_outputs(outputs)
         self._tokens[:count] = list(tokens)
         flags: list[int | ctypes.c_int8] = [int(index >= count - outputs) for index in range(count)]
         self._outputs[:count] = flags
@@ -138,12 +142,17 @@ class Context(Handle):
         """
         batch = self._rows
         assert batch is not None, "a context of one sequence has decode()"
+        self._check_outputs(len(rows))
         batch.n_tokens = len(rows)
         for index, (token, position, sequence) in enumerate(rows):
             batch.token[index], batch.pos[index] = token, position
             batch.n_seq_id[index], batch.seq_id[index][0] = 1, sequence
             batch.logits[index] = 1
         self._decode(batch)
+
+    def _check_outputs(self, count: int) -> None:
+        if count > self.outputs:
+            raise ValueError(f"{count} rows of logits from a context of {self.outputs}: llama.cpp ends the process")
 
     def _decode(self, batch: llama_cpp.llama_batch) -> None:
         status = llama_cpp.llama_decode(self.pointer, batch)

@@ -1,0 +1,50 @@
+"""What llama.cpp would end the process over is refused before it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.errors import ModelError
+from models.llama import Context, Model
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Path) -> Iterator[Model]:
+    with Model(tiny, gpu_layers=0) as model:
+        yield model
+
+
+def test_rows_of_logits_that_there_is_no_room_for(model: Model) -> None:
+    with pytest.raises(ValueError, match="1 outputs for 2 sequences"):
+        Context(model, n_ctx=256, threads=1, outputs=1, sequences=2)
+    with Context(model, n_ctx=256, threads=1, outputs=2, sequences=2) as context:
+        with pytest.raises(ValueError, match="4 rows"):
+            context.decode([1, 2, 3, 4], 4)
+        with pytest.raises(ValueError, match="3 rows"):
+            context.decode_rows([(1, 0, 0), (1, 0, 1), (1, 1, 0)])
+        context.decode([1, 2, 3, 4], 2)
+        assert context.length == 4
+        with pytest.raises(ValueError, match="NULL"):
+            context.logits(-3)
+
+
+def test_tokens_that_cannot_be_computed_leave_the_context_as_it_was(model: Model) -> None:
+    with Context(model, n_ctx=256, threads=1) as context:
+        context.decode([1] * 200)
+        for tokens in ([], [1] * 100, [1_000_000]):
+            with pytest.raises(ModelError):
+                context.decode(tokens)
+            assert context.length == 200
+        context.decode([1] * 56)
+        assert context.length == 256
+
+
+def test_a_closed_context_refuses_to_be_used(model: Model) -> None:
+    context = Context(model, n_ctx=256, threads=1)
+    context.close()
+    context.abort()  # from another thread it may come late
+    with pytest.raises(ValueError, match="closed"):
+        context.decode([1])
