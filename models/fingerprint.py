@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import re
 from pathlib import Path
@@ -19,7 +20,7 @@ def fingerprint(path: Path) -> str:
     """
     digest = hashlib.sha256()
     part = _PART.search(path.name)
-    parts = sorted(path.parent.glob(f"{path.name[: part.start()]}-*.gguf")) if part else [path]
+    parts = sorted(path.parent.glob(f"{glob.escape(path.name[: part.start()])}-*.gguf")) if part else [path]
     for file in parts:
         status = file.stat()
         digest.update(f"{file.name if part else ''} {status.st_size} {status.st_mtime_ns}\n".encode())

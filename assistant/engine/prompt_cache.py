@@ -114,7 +114,7 @@ class PromptCache:
                 continue  # another process made room
             except OSError:
                 continue
-            except ValueError:
+            except (ValueError, KeyError, TypeError):
                 self.remove(file)
                 continue
             found.append(known)

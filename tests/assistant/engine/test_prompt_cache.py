@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -177,8 +179,14 @@ def foreign(file: Path) -> None:
     file.write_bytes(b"GGUF" + bytes(100_000))
 
 
+def of_another_version(file: Path) -> None:
+    described = b'{"tokens": null}\n'
+    file.write_bytes(struct.pack("<8sII", b"KVSTATE1", len(described), zlib.crc32(described)) + described)
+
+
 @pytest.mark.parametrize(
-    "damage", [truncate, lose_the_state, empty, foreign, alter(0), alter(0.0005), alter(0.5), alter(1)]
+    "damage",
+    [truncate, lose_the_state, empty, foreign, of_another_version, alter(0), alter(0.0005), alter(0.5), alter(1)],
 )
 def test_a_damaged_file_is_removed_and_changes_nothing(tiny: Path, damage: Callable[[Path], None]) -> None:
     expected = ask(tiny, NOTES)
