@@ -14,12 +14,14 @@ import numpy as np
 
 from assistant.engine.engine import FinishReason, GenerateOptions
 from assistant.engine.kv_cache import KVCache
+from assistant.engine.repetition import Repetition
 from assistant.engine.scoring import end_log_prob, log_softmax
 from models.errors import ModelError, UsageError
 from models.llama import Aborted, Context, Model
 
 LENGTH_PENALTY = 1.0  # the exponent: 0 prefers short answers, 1 compares the mean log-probability of a token
 _ROOM = 256  # tokens for which each beam gets room of its own at a time
+_LOOK = 32  # tokens after which a beam is looked at for a loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +114,20 @@ class BeamSearch:
         """
         if self.finish_reason == "cancelled":
             return
+        looped = False
         try:
             self._choose(self._cache.context)
             while self._live:
                 yield self._agree(_common([beam.tokens for beam in self._candidates]))
+                if self._loops():
+                    looped = True
+                    break
                 self._choose(self._compute())
         except Aborted:
             pass
         best = max(self._candidates, key=lambda beam: beam.rank)
         self.score = best.score
-        self.finish_reason = best.finish_reason if not self._live else "cancelled"
+        self.finish_reason = "repetition" if looped else "cancelled" if self._live else best.finish_reason
         yield self._agree(best.tokens)
 
     @property
@@ -156,6 +162,11 @@ class BeamSearch:
                 self._best = max(self._best or chosen, chosen, key=lambda beam: beam.rank)
         if self._best:
             self._live = [beam for beam in self._live if beam.rank > self._best.rank]
+
+    def _loops(self) -> bool:
+        """Whether the best live beam repeats itself; looked at now and then, as it is read from its beginning."""
+        best = max(self._live, key=lambda beam: beam.rank)
+        return len(best.tokens) % _LOOK == 0 and any(map(Repetition().feed, best.tokens))
 
     def _stops(self, tokens: list[int]) -> bool:
         """Whether the last token completes a stop string."""

@@ -195,3 +195,10 @@ def test_the_option() -> None:
     for wrong in ("0", "17", "many"):
         with pytest.raises(UsageError, match="beams"):
             settings.parse_options([("beams", wrong)])
+
+
+def test_a_loop_ends_the_search(model: Model, cache: KVCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.engine.repetition._FEW_TOKENS", 24)
+    run = search(model, cache, prompt_of(model, "translate to french: hello"), beams=2, most=300)
+    assert run.finish_reason == "repetition"
+    assert 24 < len(run.generated) < 200
