@@ -6,18 +6,20 @@ import contextlib
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from types import FrameType
 from typing import TypeVar
 
 T = TypeVar("T")
+_ONE_REQUEST = 0.1  # seconds: timeout(1) sends its signal twice, to the process and to its group
 
 
 def interruptible(items: Iterator[T], cancel: Callable[[], None]) -> Generator[T, None, None]:
     """The same items, produced in a thread. Ctrl+C and SIGTERM call ``cancel``, and the items go on to their end;
-    a second one raises KeyboardInterrupt. So does leaving early, with the thread waited for."""
+    a later one raises KeyboardInterrupt. So does leaving early, with the thread waited for."""
     channel: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
-    asked_to_stop = 0
+    asked_to_stop: float | None = None  # when
 
     def produce() -> None:
         try:
@@ -30,10 +32,11 @@ def interruptible(items: Iterator[T], cancel: Callable[[], None]) -> Generator[T
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_stop
-        asked_to_stop += 1
-        if asked_to_stop > 1:
+        if asked_to_stop is None:
+            asked_to_stop = time.monotonic()
+            cancel()
+        elif time.monotonic() - asked_to_stop > _ONE_REQUEST:
             raise KeyboardInterrupt
-        cancel()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     thread = threading.Thread(target=produce, name="engine", daemon=True)
@@ -49,6 +52,8 @@ def interruptible(items: Iterator[T], cancel: Callable[[], None]) -> Generator[T
     finally:
         if not ended:
             cancel()
+        if asked_to_stop is not None:
+            time.sleep(max(0.0, asked_to_stop + _ONE_REQUEST - time.monotonic()))
         for number, handler in before.items():
             signal.signal(number, handler)
         thread.join(timeout=5)

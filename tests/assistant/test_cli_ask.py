@@ -209,6 +209,18 @@ def test_ctrl_c_prints_what_there_is_and_keeps_it(number: signal.Signals) -> Non
     assert messages[-1]["text"].strip() == (asked.first + out).decode().strip()  # type: ignore[attr-defined]
 
 
+def test_a_signal_that_is_sent_twice_is_one() -> None:
+    """As timeout(1) does: to the process, and to its group."""
+    for pause in (0.0005, 0.002, 0.01):
+        with begin(*STORY, "--no-history", "-o", "min_p", "0.5") as asked:
+            asked.send_signal(signal.SIGTERM)
+            time.sleep(pause)
+            asked.send_signal(signal.SIGTERM)
+            _, err = asked.communicate(timeout=20)
+        assert asked.returncode == 130
+        assert b"Stopped" in err
+
+
 def test_a_reader_that_leaves_ends_it_quietly() -> None:
     with begin(*STORY) as asked:
         assert asked.stdout
