@@ -51,6 +51,8 @@ def constraint_of(flags: dict[str, Any]) -> Constraint | None:
         raise UsageError(f"{names} exclude each other.", "Give one of them.")
     [(name, value)] = given.items()
     if name == "regex":
+        if not value:
+            raise UsageError("The regular expression is empty: only an empty answer matches it.", "Write one.")
         constraint = Constraint("regex", value)
     elif name == "grammar":
         constraint = Constraint("lark", _read(Path(value)))

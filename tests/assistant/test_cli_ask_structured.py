@@ -71,9 +71,10 @@ def test_an_answer_that_is_cut_short_is_printed_and_fails() -> None:
         (("--schema", "x" * 5000 + ".json"), "no file"),
         (("--schema", '{"type": "integer", "minimum": 5, "maximum": 3}'), "greater than maximum"),
         (("--regex", "("), "unclosed group"),
+        (("--regex", ""), "expression is empty"),
         (("--grammar", "/"), "cannot be read"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_cannot_be_asked_for_is_refused_before_the_model_is_loaded(flags: tuple[str, ...], said: str) -> None:
     done = run(*QUESTION[:2], "-m", "tiny", *flags)
