@@ -29,7 +29,7 @@ def prepare(
     file = CostsFile(model.path, threads=threads, offloaded=model.offloaded[0], kv_type=kv_type)
     costs = file.read() or (yield from _measure(cache, file, SIZES))
     if draft_model is None:
-        return Speculator(costs, model.piece, without_model="it has no draft model", keep=file.write)
+        return Speculator(costs, model.piece, without_model="none is installed that belongs to it", keep=file.write)
     keep = file.write
     try:
         # The measurement lies under both files: where there is one, the pair was checked.

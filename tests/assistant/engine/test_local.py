@@ -133,7 +133,7 @@ def test_cancel_is_heard_soon_and_keeps_the_text(shared: LocalEngine, when: str)
             cancelled_at = -1.0
     assert isinstance(event, Result)
     assert event.finish_reason == "cancelled"
-    assert time.monotonic() - cancelled_at < 1  # 0.3 s on a quiet machine
+    assert time.monotonic() - cancelled_at < 3  # 0.3 s on a quiet machine
     assert (event.completion_tokens == 0) is (when == "prefill")
     assert run(shared, QUESTION).finish_reason != "cancelled"  # the next call is not
 
