@@ -15,6 +15,7 @@ from assistant.engine.engine import Constraint
 from models.errors import UsageError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_LARGEST_FILE = 16 * structured.LONGEST_CONSTRAINT  # most of an indented schema is spaces
 
 
 def constraint_flags(command: _Command) -> _Command:
@@ -86,7 +87,11 @@ def _is_file(path: Path) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return path.expanduser().read_text(encoding="utf-8-sig")
+        with path.expanduser().open("rb") as file:
+            raw = file.read(_LARGEST_FILE + 1)
+        if len(raw) > _LARGEST_FILE:
+            raise UsageError(f"{path} is too large: more than {_LARGEST_FILE:,} bytes.", "Give a shorter one.")
+        return raw.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except UnicodeDecodeError as error:

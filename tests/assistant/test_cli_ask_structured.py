@@ -73,8 +73,9 @@ def test_an_answer_that_is_cut_short_is_printed_and_fails() -> None:
         (("--regex", "("), "unclosed group"),
         (("--regex", ""), "expression is empty"),
         (("--grammar", "/"), "cannot be read"),
+        (("--grammar", "/dev/zero"), "too large"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_cannot_be_asked_for_is_refused_before_the_model_is_loaded(flags: tuple[str, ...], said: str) -> None:
     done = run(*QUESTION[:2], "-m", "tiny", *flags)
