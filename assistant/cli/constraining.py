@@ -91,7 +91,7 @@ def _read(path: Path) -> str:
             raw = file.read(_LARGEST_FILE + 1)
         if len(raw) > _LARGEST_FILE:
             raise UsageError(f"{path} is too large: more than {_LARGEST_FILE:,} bytes.", "Give a shorter one.")
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except UnicodeDecodeError as error:
