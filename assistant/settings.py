@@ -296,6 +296,7 @@ def load_options(
     return LoadOptions(
         **{name: value for name, value in chosen.items() if value is not None},
         draft_model=str(draft.path) if draft else None,
+        drafting=_first(flags.get("draft"), settings.draft) != "off",
         prompt_cache_limit=bytes_of(settings.prompt_cache_limit),
         private=not settings.history,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -268,14 +269,18 @@ def rate(result: Result) -> float:
 
 def together(parts: Sequence[Speculation]) -> Speculation:
     """What drafting did in several answers."""
-    modes = dict.fromkeys(mode for part in parts for mode in part.mode.split("+") if mode != "off")
+    modes = dict.fromkeys(mode for part in parts for mode in part.mode.split("+") if part.rounds)
+    lengths: Counter[int] = Counter()
+    for part in parts:
+        lengths.update(dict(part.lengths))
     rounds, drafted = sum(part.rounds for part in parts), sum(part.drafted for part in parts)
     return Speculation(
-        mode="+".join(modes) or "off",
+        mode="+".join(modes) or "none",
         rounds=rounds,
         drafted=drafted,
         accepted=sum(part.accepted for part in parts),
         mean_length=round(drafted / rounds, 2) if rounds else 0.0,
+        lengths=tuple(lengths.most_common()),
         gain=statistics.median(part.gain for part in parts),
     )
 

@@ -267,10 +267,10 @@ class Conversation:
         tokens = 0
 
         def score(tell: Callable[[Progress], None]) -> list[float]:
-            def on_progress(done: int, total: int) -> None:
+            def on_progress(progress: Progress) -> None:
                 nonlocal tokens
-                tokens = total
-                tell(Progress("prefill", done, total))
+                tokens = progress.total
+                tell(progress)
 
             return self.engine.score(prompt, choices, on_progress)
 
@@ -340,9 +340,7 @@ class Conversation:
         if self._info is not None:
             return 0.0
         start = time.perf_counter()
-        self._info = yield from self._telling(
-            lambda tell: self.engine.load(lambda part: tell(Progress("load", round(part * 100), 100)))
-        )
+        self._info = yield from self._telling(self.engine.load)
         return time.perf_counter() - start
 
     def _telling(self, work: Callable[[Callable[[Progress], None]], T]) -> Generator[Progress, None, T]:

@@ -90,7 +90,10 @@ def describe(result: Result) -> str:
         text += (
             f"\ndrafted by {drafting.mode}: {drafting.accepted:,} of {drafting.drafted:,} tokens accepted, "
             f"{drafting.mean_length:.1f} a round in {drafting.rounds:,} rounds · {drafting.gain:.2f} × plain decoding"
+            f"\nlengths of drafts: {', '.join(f'{length} ({rounds} ×)' for length, rounds in drafting.lengths[:6])}"
         )
+    elif drafting.mode == "none":
+        text += "\nnothing drafted: plain decoding is faster here"
     return text
 
 

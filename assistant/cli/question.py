@@ -13,6 +13,8 @@ import click
 from assistant.engine.scoring import check_choices
 from models.errors import UsageError
 
+_LONGEST = 64 << 20  # bytes of one text
+
 
 def read_question(prompt: str, files: tuple[str, ...]) -> str:
     """Files, then what is piped, then the words: a model that has read a text for one question can go on with another.
@@ -24,7 +26,8 @@ def read_question(prompt: str, files: tuple[str, ...]) -> str:
     for name in files:
         path = Path(name).expanduser()
         try:
-            raw = path.read_bytes()
+            with path.open("rb") as file:
+                raw = file.read(_LONGEST + 1)
         except OSError as error:
             raise UsageError(f"{name} cannot be read: {error.strerror}.", "Check the path after -f.") from error
         text = _text(raw, name)
@@ -32,7 +35,7 @@ def read_question(prompt: str, files: tuple[str, ...]) -> str:
             click.echo(f"warning: {name} is empty", err=True)
         parts.append(f"{path.name}:\n{text.strip()}" if prompt or len(files) > 1 else text.strip())
     if _is_piped():
-        parts.append(_text(sys.stdin.buffer.read(), "Standard input").strip())
+        parts.append(_text(sys.stdin.buffer.read(_LONGEST + 1), "Standard input").strip())
     parts.append(prompt.strip())
     question = "\n\n".join(part for part in parts if part)
     if not question:
@@ -65,8 +68,10 @@ def _text(raw: bytes, name: str) -> str:
     """Text from bytes: UTF-8, or UTF-16 with a byte order mark.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: it is something else, or endless.
     """
+    if len(raw) > _LONGEST:
+        raise UsageError(f"{name} is longer than {_LONGEST >> 20} MiB, which no window holds.", "Give a part of it.")
     encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = raw.decode(encoding)

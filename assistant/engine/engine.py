@@ -35,6 +35,7 @@ class LoadOptions:
         gpu_layers: layers to offload; -1: all, 0: none. Ignored by a build without a GPU.
         kv_type: of the KV cache; ``q8_0`` takes half the memory, at a small cost in quality.
         draft_model: path of a model of the same vocabulary that may draft; it is loaded when it pays.
+        drafting: :meth:`Engine.load` prepares for it already.
         prompt_cache: keep KV states on disk and find them again; ``prompt_cache_limit``: bytes of them all.
         private: nothing of what is asked reaches the disk; states that are there are used.
     """
@@ -44,6 +45,7 @@ class LoadOptions:
     gpu_layers: int = -1
     kv_type: Literal["f16", "q8_0"] = "f16"
     draft_model: str | None = None
+    drafting: bool = True
     prompt_cache: bool = True
     prompt_cache_limit: int = 2_000_000_000
     private: bool = False
@@ -136,10 +138,11 @@ class Speculation:
     """What drafting did in one answer.
 
     Attributes:
-        mode: who drafted: ``off``, ``lookup``, ``model``, or ``lookup+model``.
+        mode: who drafted: ``lookup``, ``model``, ``lookup+model``; ``none``: nothing was worth it; ``off``: nobody may.
         rounds: batches that had drafted tokens in them.
         drafted, accepted: tokens in all.
         mean_length: drafted tokens in a round.
+        lengths: (drafted tokens, rounds that drafted so many), the most frequent first.
         gain: tokens per second, in units of what plain decoding was measured to give here; 1 without drafting.
     """
 
@@ -148,6 +151,7 @@ class Speculation:
     drafted: int = 0
     accepted: int = 0
     mean_length: float = 0.0
+    lengths: tuple[tuple[int, int], ...] = ()
     gain: float = 1.0
 
 
@@ -183,13 +187,14 @@ class Result:
 
 
 Event = Progress | Delta | Result
+OnProgress = Callable[[Progress], None]
 
 
 class Engine(Protocol):
     """One model, ready to answer. One call at a time; only :meth:`cancel` may come from another thread."""
 
-    def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
-        """Load the model unless it is loaded; ``on_progress`` gets 0.0 … 1.0.
+    def load(self, on_progress: OnProgress | None = None) -> ModelInfo:
+        """Load the model unless it is loaded, and measure the machine if that was never done.
 
         Raises:
             ModelError: the file cannot be used.
@@ -215,10 +220,10 @@ class Engine(Protocol):
         self,
         messages: Sequence[Message],
         choices: Sequence[str],
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[float]:
         """The natural logarithm of the probability of each choice as the whole answer, end included; ``on_progress``
-        gets the (done, total) tokens that are computed, first (0, 0).
+        hears of the tokens that are computed, prompt and choices, first of 0 out of 0.
 
         Raises:
             UsageError: there are no choices, one is empty, or one comes twice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from assistant.engine.beam_search import BeamSearch
@@ -15,6 +15,7 @@ from assistant.engine.engine import (
     LoadOptions,
     Message,
     ModelInfo,
+    OnProgress,
     Progress,
     Result,
     Speculation,
@@ -54,28 +55,28 @@ class LocalEngine:
 
     # Loading
 
-    def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+    def load(self, on_progress: OnProgress | None = None) -> ModelInfo:
+        report = on_progress or (lambda progress: None)
         self._cancelled = False
         if self._loaded:
             self._loaded.rearm()  # an earlier load may have been stopped while the machine was measured
-            if on_progress:
-                on_progress(1.0)
-        loaded = self._load(on_progress)
+            report(Progress("load", 100, 100))
+        loaded = self._load(report)
         try:
-            for _ in loaded.prepare_drafting(self._is_cancelled):
-                pass
+            if self.options.drafting:
+                for progress in loaded.prepare_drafting(self._is_cancelled):
+                    report(progress)
         except Aborted as aborted:
             raise Cancelled("Loading was stopped.") from aborted
         return loaded.info
 
-    def _load(self, on_progress: Callable[[float], None] | None = None) -> Loaded:
+    def _load(self, report: OnProgress = lambda progress: None) -> Loaded:
         if self._loaded:
             return self._loaded
         started = time.perf_counter()
 
         def progress(done: float) -> bool:
-            if on_progress:
-                on_progress(done)
+            report(Progress("load", round(done * 100), 100))
             return not self._cancelled
 
         self._loaded = Loaded(self.path, self.options, progress)
@@ -182,14 +183,14 @@ class LocalEngine:
         self,
         messages: Sequence[Message],
         choices: Sequence[str],
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[float]:
         check_choices(choices)
-        report = on_progress or (lambda done, total: None)
+        report = on_progress or (lambda progress: None)
         self._cancelled = False
         if self._loaded:
             self._loaded.rearm()
-        report(0, 0)
+        report(Progress("prefill", 0, 0))
         loaded = self._load()
         if self._cancelled:
             loaded.stop()
@@ -199,7 +200,7 @@ class LocalEngine:
         started, done = time.perf_counter(), 0
         try:
             for done, total in scoring.run():
-                report(done, total)
+                report(Progress("prefill", done, total))
             loaded.reuse.measured(done, time.perf_counter() - started)
         except Aborted as aborted:
             raise Cancelled() from aborted

@@ -2,10 +2,10 @@
 
 Parent and child speak JSON lines over the child's standard input and output::
 
-    → {"id": 1, "call": "load"}                    ← {"id": 1, "progress": 0.43} …  {"id": 1, "done": {…ModelInfo}}
+    → {"id": 1, "call": "load"}                 ← {"id": 1, "progress": {…Progress}} …  {"id": 1, "done": {…ModelInfo}}
     → {"id": 2, "call": "generate", "messages": […], "options": {…}}
-                                                   ← {"id": 2, "event": {"type": "Delta", …}} …  {"id": 2, "done": null}
-    → {"cancel": 2}                                ← {"id": 3, "error": {"type": "ModelError", "message": …, "hint": …}}
+                                                ← {"id": 2, "event": {"type": "Delta", …}} …  {"id": 2, "done": null}
+    → {"cancel": 2}                             ← {"id": 3, "error": {"type": "ModelError", "message": …, "hint": …}}
 
 The child ends when its standard input does: a parent that was killed leaves no process behind. It stops what it does
 and stores the KV state first (``prompt_cache``), for which it gets :data:`_LAST_SECONDS`.
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +35,7 @@ from assistant.engine.engine import (
     LoadOptions,
     Message,
     ModelInfo,
+    OnProgress,
     Progress,
     Result,
     Speculation,
@@ -72,13 +73,13 @@ class WorkerEngine:
         """Process id of the child, or None while there is none."""
         return self._child.pid if self._child and self._child.poll() is None else None
 
-    def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+    def load(self, on_progress: OnProgress | None = None) -> ModelInfo:
         if self._info and self.pid:
             return self._info
         for answer in self._call({"call": "load"}):
             if "progress" in answer:
                 if on_progress:
-                    on_progress(answer["progress"])
+                    on_progress(Progress(**answer["progress"]))
             else:
                 info = answer["done"]
                 self._info = ModelInfo(**{**info, "offloaded": tuple(info["offloaded"])})
@@ -105,7 +106,7 @@ class WorkerEngine:
         self,
         messages: Sequence[Message],
         choices: Sequence[str],
-        on_progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> list[float]:
         request = {
             "call": "score",
@@ -114,7 +115,7 @@ class WorkerEngine:
         }
         for answer in self._call(request):
             if "progress" in answer and on_progress:
-                on_progress(*answer["progress"])
+                on_progress(Progress(**answer["progress"]))
         return [float(score) for score in answer["done"]]
 
     def cancel(self) -> None:
@@ -227,8 +228,9 @@ def _open_log(log: Path) -> IO[str]:
 def _event(data: dict[str, Any]) -> Event:
     kind = data.pop("type")
     if kind == "Result":
-        data |= {"timings": Timings(**data["timings"]), "speculation": Speculation(**data["speculation"])}
-        return Result(**data)
+        drafting = data["speculation"]
+        drafting["lengths"] = tuple(tuple(pair) for pair in drafting["lengths"])
+        return Result(**{**data, "timings": Timings(**data["timings"]), "speculation": Speculation(**drafting)})
     return Delta(**data) if kind == "Delta" else Progress(**data)
 
 
@@ -302,12 +304,12 @@ class _Child:
     def _carry_out(self, call: int, request: dict[str, Any]) -> Any:
         kind = request["call"]
         if kind == "load":
-            return asdict(self._engine.load(self._begin_load(call)))
+            return asdict(self._engine.load(self._reporting(call)))
         messages = [Message(**message) for message in request["messages"]]
         if kind == "count_tokens":
             return self._engine.count_tokens(messages)
         if kind == "score":
-            return self._engine.score(messages, request["choices"], self._begin_score(call))
+            return self._engine.score(messages, request["choices"], self._reporting(call))
         options = _options(request["options"])
         events = self._engine.generate(messages, options)
         assert isinstance(events, Generator)
@@ -324,24 +326,17 @@ class _Child:
             if self._ending or call in self._cancelled:
                 self._engine.cancel()
 
-    def _begin_load(self, call: int) -> Callable[[float], None]:
-        told = -1.0
+    def _reporting(self, call: int) -> OnProgress:
+        """For calls that clear an earlier cancel: they are begun when they first report."""
+        told: Progress | None = None
 
-        def progress(done: float) -> None:
+        def progress(event: Progress) -> None:
             nonlocal told
-            if told < 0:
-                self._begin(call)  # load() clears an earlier cancel, so begin when it has started
-            if done - told >= 0.01 or done >= 1:
-                told = done
-                self._answer(call, progress=done)
-
-        return progress
-
-    def _begin_score(self, call: int) -> Callable[[int, int], None]:
-        def progress(done: int, total: int) -> None:
-            if (done, total) == (0, 0):
-                self._begin(call)  # as with load()
-            self._answer(call, progress=(done, total))
+            if told is None:
+                self._begin(call)
+            if event != told:  # llama.cpp reports each tensor, a percent has many
+                self._answer(call, progress=asdict(event))
+            told = event
 
         return progress
 

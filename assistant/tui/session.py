@@ -137,7 +137,7 @@ class Session:
         self.read = 0
         self.first_token = 0.0
         self._begun = False
-        loading = self.state.phase == "loading"
+        loading = self.state.phase in ("loading", "measure")
         if not loading:
             self.state = State("waiting")
         feed = self.feed
@@ -160,7 +160,7 @@ class Session:
     def stop_loading(self) -> bool:
         """Stop a load that no question waits for; the next question loads again. False: there is none."""
         engine = self.engine
-        if engine is None or self.busy or self.state.phase != "loading":
+        if engine is None or self.busy or self.state.phase not in ("loading", "measure"):
             return False
         engine.cancel()
         return True
@@ -191,9 +191,9 @@ class Session:
         if engine is not self.engine:
             return
 
-        def progress(share: float) -> None:
+        def progress(event: Progress) -> None:
             if engine is self.engine:
-                self.state = State("loading", round(share * 100), 100)
+                self.state = State("loading" if event.phase == "load" else event.phase, event.done, event.total)
 
         try:
             info = engine.load(progress)

@@ -49,10 +49,11 @@ def test_json_has_what_was_promised() -> None:
     assert done.stdout.count(b"\n") == 1
     assert set(answer) == {
         "text", "reasoning", "model", "conversation_id", "finish_reason", "timings", "prompt_tokens",
-        "completion_tokens",
+        "completion_tokens", "speculation",
     }  # fmt: skip
     assert set(answer["timings"]) == {
         "load_seconds", "first_token_seconds", "prefill_tokens", "prefill_seconds", "decode_tokens", "decode_seconds",
+        "restored_tokens",
     }  # fmt: skip
     assert answer["finish_reason"] in ("stop", "length")
     assert answer["model"] == "smollm2-135m-instruct-q4_1"

@@ -47,7 +47,7 @@ def test_json_has_everything(tiny: object) -> None:
         "workload", "tokens", "plain", "drafting", "ratio", "allowed", "speculation",
     }  # fmt: skip
     assert set(report["rows"][0]["speculation"]) == {
-        "mode", "rounds", "drafted", "accepted", "mean_length", "gain",
+        "mode", "rounds", "drafted", "accepted", "mean_length", "lengths", "gain",
     }  # fmt: skip
     assert report["complete"] is True
     assert report["model"]["architecture"] == "llama"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from assistant.engine.engine import DraftMode, Speculation
@@ -75,6 +76,7 @@ class Speculator:
         self._mode, self._fixed, self._most = mode, fixed, most
         self._prompt_length = len(prompt)
         self._used: list[str] = []
+        self._lengths: Counter[int] = Counter()
         self._rounds = self._drafted = self._accepted = self._certain = 0
         self._seconds = 0.0
         self._last, self._proposed = None, Draft()
@@ -220,17 +222,19 @@ class Speculator:
             self._last.learn(draft, accepted)
             self._rounds += 1
             self._drafted += len(draft.tokens)
+            self._lengths[len(draft.tokens)] += 1
             self._accepted += accepted
             self._certain += accepted
 
     def summary(self) -> Speculation:
         """Of the answer so far."""
         return Speculation(
-            mode="+".join(self._used) or "off",
+            mode="+".join(self._used) or ("off" if self._mode == "off" else "none"),
             rounds=self._rounds,
             drafted=self._drafted,
             accepted=self._accepted,
             mean_length=round(self._drafted / self._rounds, 2) if self._rounds else 0.0,
+            lengths=tuple(self._lengths.most_common()),
             gain=round(self._certain * self._costs(1) / self._seconds, 3) if self._rounds else 1.0,
         )
 

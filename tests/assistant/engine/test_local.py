@@ -148,10 +148,13 @@ def test_a_cancel_between_the_call_and_the_first_event_counts(shared: LocalEngin
 
 def test_loading_shows_progress_and_can_be_cancelled(tiny: Path) -> None:
     engine = LocalEngine(tiny)
-    seen: list[float] = []
+    seen: list[Progress] = []
     engine.load(seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1.0
+    loading = [event.done for event in seen if event.phase == "load"]
+    assert loading == sorted(loading)
+    assert loading[-1] == 100
+    assert seen[-1].phase == "measure"  # a new home: it was never measured here
+    assert seen[-1].done == seen[-1].total
     engine.close()
     with pytest.raises(Cancelled):
         engine.load(lambda done: engine.cancel())
@@ -172,9 +175,9 @@ def test_a_load_stopped_while_the_machine_is_measured_can_be_asked_for_again(
         patch.setattr(loaded, "prepare", stopped)
         with pytest.raises(Cancelled):
             engine.load()
-    seen: list[float] = []
+    seen: list[Progress] = []
     assert engine.load(seen.append).parameters == 134_515_008
-    assert seen == [1.0]  # the model itself was in memory
+    assert [event.done for event in seen if event.phase == "load"] == [100]  # the model itself was in memory
     engine.close()
     engine.cancel()  # with nothing to stop
     assert engine.count_tokens(QUESTION) > 0

@@ -111,7 +111,7 @@ def test_cancel(tiny: Path, process: str) -> None:
     long = [Message("user", "Tell me of the sea and of the ships on it. " * 120)]
     try:
         with pytest.raises(Cancelled):
-            engine.score(long, CHOICES, lambda done, total: engine.cancel() if total else None)
+            engine.score(long, CHOICES, lambda progress: engine.cancel() if progress.total else None)
         scores = engine.score(QUESTION, CHOICES)
         assert scores == pytest.approx(engine.score(QUESTION, CHOICES), abs=8 * ROUNDING)
     finally:

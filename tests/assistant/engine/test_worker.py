@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from assistant.engine.engine import Delta, GenerateOptions, LoadOptions, Message, Result
+from assistant.engine.engine import Delta, GenerateOptions, LoadOptions, Message, Progress, Result
 from assistant.engine.local import LocalEngine
 from assistant.engine.worker import EngineDied, WorkerEngine
 from models.errors import Cancelled, DoesNotFit, ModelError
@@ -32,9 +32,10 @@ def engine(tiny: Path) -> Iterator[WorkerEngine]:
 
 
 def test_it_answers_like_the_engine_in_this_process(engine: WorkerEngine, tiny: Path) -> None:
-    progress: list[float] = []
+    progress: list[Progress] = []
     info = engine.load(progress.append)
-    assert progress[-1] == 1.0
+    assert Progress("load", 100, 100) in progress
+    assert progress[-1].phase == "measure"
     local = LocalEngine(tiny, LoadOptions(threads=1, context_length=2048))
     try:
         assert info == local.load()

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from assistant.engine.engine import Delta, Event, GenerateOptions, Message, ModelInfo, Progress, Result, Timings
+from assistant.engine.engine import (
+    Delta,
+    Event,
+    GenerateOptions,
+    Message,
+    ModelInfo,
+    OnProgress,
+    Progress,
+    Result,
+    Timings,
+)
 from models.errors import Cancelled, UserError
 
 
@@ -24,9 +34,9 @@ class ScriptedEngine:
         self.closed = False
         self.window = 4096
 
-    def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+    def load(self, on_progress: OnProgress | None = None) -> ModelInfo:
         if on_progress:
-            on_progress(0.43)
+            on_progress(Progress("load", 43, 100))
         self._wait(self.may_load)
         if self.cancelled.is_set():
             self.cancelled.clear()
