@@ -41,7 +41,7 @@ class _Beam:
 
 
 class BeamSearch:
-    """Computes ``prompt`` on the KV cache and searches from there in a context of its own: what
+    """Searches from the prompt, which the KV cache holds, in a context of its own: what
     :class:`~assistant.engine.generation.Generation` does, where ``options.beams`` is more than 1.
 
     Sampling options (temperature, repeat_penalty and the like) and drafting have no meaning here and are ignored: beams
@@ -58,7 +58,7 @@ class BeamSearch:
 
     Attributes:
         generated: the tokens of the answer; while it runs, those on which all beams agree.
-        prefilled: tokens of the prompt that had to be computed. decoded: steps, each one token of every beam.
+        decoded: steps, each one token of every beam.
         finish_reason: why it ended; score: the log-probability of the answer, its end included. Final when
             :meth:`decode` is exhausted.
     """
@@ -93,18 +93,9 @@ class BeamSearch:
         self._live = [_Beam()]
         self._best: _Beam | None = None  # of those that have ended
         self.generated: list[int] = []
-        self.prefilled = self.decoded = 0
+        self.decoded = 0
         self.score = 0.0
         self.finish_reason: FinishReason = "length"
-
-    def prefill(self) -> Iterator[tuple[int, int]]:
-        """Compute what the KV cache lacks of the prompt; yields (done, total) tokens."""
-        try:
-            for done, total in self._cache.prefill(self._prompt):
-                self.prefilled = done
-                yield done, total
-        except Aborted:
-            self.finish_reason = "cancelled"
 
     def decode(self) -> Iterator[bytes]:
         """Search; yields after each step the bytes of the tokens that became certain, often none.
@@ -112,8 +103,6 @@ class BeamSearch:
         Raises:
             ModelError: there is not enough memory for this many beams.
         """
-        if self.finish_reason == "cancelled":
-            return
         looped = False
         try:
             self._choose(self._cache.context)

@@ -1,4 +1,4 @@
-"""One run of the model: prefill of a prompt, then the decode loop, drafted tokens and forced ones included."""
+"""The decode loop: one answer of the model, drafted tokens and forced ones included."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_DRAFTED = OUTPUTS - 1
 
 
 class Generation:
-    """Computes ``prompt`` and then the answer, batch after batch.
+    """Computes the answer to a prompt, which the KV cache has just read, batch after batch.
 
     A batch has the tokens that are certain but not in the KV cache yet (the last one sampled, and what the grammar
     forces to follow), and after them drafted ones. From its logits tokens are sampled as long as they are the drafted
@@ -35,7 +35,7 @@ class Generation:
 
     Attributes:
         generated: the tokens of the answer; the token that ends it is not among them.
-        prefilled: tokens of the prompt that had to be computed. decoded: tokens of the answer that were computed.
+        decoded: tokens of the answer that were computed.
         finish_reason: why it ended; final when :meth:`decode` is exhausted.
     """
 
@@ -71,22 +71,11 @@ class Generation:
             seed=options.seed,
         )
         self.generated: list[int] = []
-        self.prefilled = self.decoded = 0
+        self.decoded = 0
         self.finish_reason: FinishReason = "length"
-
-    def prefill(self) -> Iterator[tuple[int, int]]:
-        """Compute what the KV cache lacks of the prompt; yields (done, total) tokens."""
-        try:
-            for done, total in self._cache.prefill(self._prompt):
-                self.prefilled = done
-                yield done, total
-        except Aborted:
-            self.finish_reason = "cancelled"
 
     def decode(self) -> Iterator[bytes]:
         """Generate; yields the bytes of each token, before the next batch is computed."""
-        if self.finish_reason == "cancelled":
-            return
         drafted: list[int] = []
         while True:
             new, accepted, ended = self._sample(drafted)

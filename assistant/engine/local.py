@@ -145,12 +145,16 @@ class LocalEngine:
             run = Generation(*common, most=most, shown=loaded.shown, speculator=speculator, grammar=grammar)
         with contextlib.closing(run):
             prefill_started = time.perf_counter()
-            for done, total in run.prefill():
-                yield Progress("prefill", done, total)
-            loaded.reuse.measured(run.prefilled, time.perf_counter() - prefill_started)
+            prefilled, stopped = 0, False
+            try:
+                for prefilled, total in loaded.cache.prefill(tokens):
+                    yield Progress("prefill", prefilled, total)
+            except Aborted:
+                stopped = True
+            loaded.reuse.measured(prefilled, time.perf_counter() - prefill_started)
             decode_started = time.perf_counter()
             first_token_seconds = 0.0
-            for raw in run.decode():
+            for raw in () if stopped else run.decode():
                 first_token_seconds = first_token_seconds or time.perf_counter() - started
                 for piece in output.feed(raw):
                     yield Delta(piece.text, piece.reasoning, len(run.generated))
@@ -164,13 +168,13 @@ class LocalEngine:
         yield Result(
             text=output.text,
             reasoning=output.reasoning,
-            finish_reason="stop" if output.stopped else run.finish_reason,
+            finish_reason="cancelled" if stopped else "stop" if output.stopped else run.finish_reason,
             prompt_tokens=len(tokens),
             completion_tokens=len(run.generated),
             timings=Timings(
                 load_seconds=0.0 if was_loaded else self._load_seconds,
                 first_token_seconds=first_token_seconds,
-                prefill_tokens=run.prefilled,
+                prefill_tokens=prefilled,
                 prefill_seconds=decode_started - prefill_started,
                 decode_tokens=run.decoded,
                 decode_seconds=ended - decode_started,

@@ -118,6 +118,7 @@ def test_usage_and_stats_go_to_stderr() -> None:
         (("ask", "x", "-o", "temperature", "hot"), None, 2, "temperature"),
         (("ask", "x", "-m", "tiny", "-o", "context_length", "256"), b"word " * 2000, 4, "256"),
         (("ask", "x", "-m", "tiny"), b"a few words " * 1_000_000, 4, "12,000,002 characters"),
+        (("ask", "x", "-f", "/dev/zero", "-m", "tiny"), None, 2, "longer than 64 MiB"),
         (("ask", "x", "-m", "tiny", "--cid", "999"), None, 1, "999"),
         (("ask", "x", "-m", "tiny", "-c"), None, 2, "no chat"),
         (("ask", "x", "-m", "tiny", "-c", "--no-history"), None, 2, "no chats to go on with"),

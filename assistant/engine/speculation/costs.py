@@ -23,7 +23,7 @@ from models.fingerprint import fingerprint
 from models.paths import cache_dir
 
 # Coarse to fine: where the time is over, the rest is interpolated.
-SIZES = (1, 4, 16, 2, 8, 32, 3, 6, 12, 24)
+SIZES = (1, 4, 16, 2, 8, 3, 6, 12, 24, 32)
 _PREFILL = 128  # tokens of the batch that tells what reading a prompt costs
 DRAFT_SIZES = (1, _PREFILL, 2)  # of a draft model, which reads the text and then drafts token by token
 _ALWAYS = 3

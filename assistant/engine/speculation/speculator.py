@@ -15,11 +15,10 @@ from assistant.engine.speculation.lookup import LookupDrafter
 from models.errors import ModelError, UsageError
 
 MOST = OUTPUTS - 1  # drafted tokens in one round
-_MARGIN = 1.03  # what drafting has to promise over plain decoding: estimates err
+# What drafting has to promise over plain decoding: of many estimates the best is chosen, so it is likely one too high.
+_MARGIN = 1.1
 _TYPICAL_REST = 64  # tokens that are expected to follow at the beginning; later, as many as there were so far
-# Share of the answer's time that may be spent on a draft model that then drafts nothing right: for reading what it has
-# not read yet, and for loading it, which is done once.
-_RISK_READING, _RISK_LOADING = 0.03, 0.1
+_STAKE = 0.25  # share of what a draft model promises to save that may be spent on getting it ready
 _FORGET = 0.01  # in each round without the draft model, its acceptance goes so far back to what it was first taken for
 
 
@@ -160,7 +159,7 @@ class Speculator:
         return best
 
     def _model_pays(self, model: ModelDrafter, tokens: Sequence[int], certain: int, most: int) -> bool:
-        """Whether what the draft model saves in the rest of the answer is more than what it takes to get it ready."""
+        """Whether the draft model saves far more in the rest of the answer than it takes to get it ready."""
         if self._model_costs is None:
             return False
         plain = 1 / self._costs(1)
@@ -169,11 +168,8 @@ class Speculator:
             return False
         generated = len(tokens) - self._prompt_length
         rest = min(self._most - generated, max(generated, _TYPICAL_REST))
-        answer = (generated + rest) / plain
-        reading = model.pending(tokens) * self._model_costs.prefill_token
-        loading = 0.0 if model.is_open else model.open_seconds
-        affordable = reading < _RISK_READING * answer and loading < _RISK_LOADING * answer
-        return affordable and reading + loading < rest * (1 / plain - 1 / rate)
+        ready = model.pending(tokens) * self._model_costs.prefill_token + (0 if model.is_open else model.open_seconds)
+        return ready < _STAKE * rest * (1 / plain - 1 / rate)
 
     def _by_model(self, model: ModelDrafter, tokens: Sequence[int], certain: int, most: int) -> Draft:
         assert self._model_costs is not None

@@ -44,7 +44,7 @@ def search(model: Model, cache: KVCache, prompt: list[int], beams: int, most: in
     """A finished search."""
     run = BeamSearch(model, cache, prompt, GenerateOptions(beams=beams), most=most)
     with contextlib.closing(run):
-        assert list(run.prefill())
+        assert list(cache.prefill(prompt))
         assert b"".join(run.decode()) == b"".join(map(model.piece, run.generated))
     return run
 
@@ -64,7 +64,7 @@ def test_one_beam_is_greedy(model: Model, cache: KVCache) -> None:
         prompt = prompt_of(model, question)
         greedy = Generation(model, cache, prompt, GenerateOptions(temperature=0), most=24)
         with contextlib.closing(greedy):
-            list(greedy.prefill())
+            list(cache.prefill(prompt))
             list(greedy.decode())
         run = search(model, cache, prompt, beams=1)
         assert (run.generated, run.finish_reason) == (greedy.generated, greedy.finish_reason)
@@ -177,7 +177,7 @@ def test_cancel_before_the_first_step(engine: LocalEngine) -> None:
 def test_too_little_memory_for_so_many(model: Model, cache: KVCache, monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = prompt_of(model, PROMPTS[0])
     run = BeamSearch(model, cache, prompt, GenerateOptions(beams=16), most=8)
-    list(run.prefill())
+    list(cache.prefill(prompt))
     monkeypatch.setattr("models.llama.context.llama_cpp.llama_init_from_model", lambda *_: None)
     with pytest.raises(ModelError) as caught:
         list(run.decode())

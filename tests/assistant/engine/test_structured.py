@@ -360,3 +360,12 @@ def test_the_short_form() -> None:
 def test_a_short_form_with_a_mistake_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         schemas.from_short_form(text)
+
+
+@pytest.mark.parametrize(
+    ("date", "exists"),
+    [("2024-02-29", True), ("2000-02-29", True), ("2023-02-29", False), ("1900-02-29", False), ("2024-04-31", False)],
+)
+def test_a_date_is_one_of_the_calendar(date: str, exists: bool) -> None:
+    constraint = Constraint("json_schema", '{"type": "string", "format": "date"}')
+    assert (validate(f'"{date}"', constraint) is None) == exists
