@@ -18,7 +18,7 @@ MOST = OUTPUTS - 1  # drafted tokens in one round
 # What drafting has to promise over plain decoding: of many estimates the best is chosen, so it is likely one too high.
 _MARGIN = 1.1
 _TYPICAL_REST = 64  # tokens that are expected to follow at the beginning; later, as many as there were so far
-_STAKE = 0.25  # share of what a draft model promises to save that may be spent on getting it ready
+_STAKE = 0.5  # share of what a draft model promises to save that may be spent on getting it ready
 _FORGET = 0.01  # in each round without the draft model, its acceptance goes so far back to what it was first taken for
 
 
