@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from assistant.chat import compaction
 from assistant.engine.engine import (
@@ -13,6 +13,7 @@ from assistant.engine.engine import (
     GenerateOptions,
     Message,
     ModelInfo,
+    OnProgress,
     Progress,
     Result,
     Timings,
@@ -40,9 +41,9 @@ class ScriptedEngine:
         self.counted = 0
         self.cancelled = threading.Event()
 
-    def load(self, on_progress: Callable[[float], None] | None = None) -> ModelInfo:
+    def load(self, on_progress: OnProgress | None = None) -> ModelInfo:
         if on_progress:
-            on_progress(1.0)
+            on_progress(Progress("load", 100, 100))
         return ModelInfo("scripted", "scripted", "scripted", 0, 0, self.window, self.window, False, (0, 0), 1)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from assistant.engine import loaded
-from assistant.engine.engine import Delta, GenerateOptions, LoadOptions, Message, Progress, Result
+from assistant.engine.engine import Constraint, Delta, GenerateOptions, LoadOptions, Message, Progress, Result
 from assistant.engine.local import LocalEngine
 from assistant.engine.speculation.prepare import prepare
 from models.errors import Cancelled, DoesNotFit, ModelError
@@ -126,7 +126,9 @@ def test_cancel_is_heard_soon_and_keeps_the_text(shared: LocalEngine, when: str)
         cancelled_at = time.monotonic()
         shared.cancel()
 
-    events = shared.generate([Message("system", str(time.time())), *prompt], GenerateOptions(temperature=1))
+    # It cannot have ended by itself before it is cancelled.
+    endless = GenerateOptions(temperature=1, constraint=Constraint("regex", "[0-9 ,]{900,}"))
+    events = shared.generate([Message("system", str(time.time())), *prompt], endless)
     for event in events:
         if isinstance(event, Progress if when == "prefill" else Delta) and not cancelled_at:
             threading.Timer(0.2, cancel).start()
