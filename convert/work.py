@@ -1,0 +1,98 @@
+"""The folder of intermediate files: what was finished before a kill is not done again.
+
+Beside every file stands what it was made from. If that is the same at the next run, the file is kept; else it is made
+anew. The maker writes whole files only (``*.partial``, then rename), so a file without its stamp is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import filelock
+
+from models.errors import UserError
+
+_LOCK = "in-use.lock"
+
+
+class Work:
+    """
+    Args:
+        folder: made on entering; one process at a time.
+
+    Raises:
+        UserError: another process works there, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._lock = filelock.FileLock(folder / _LOCK)
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise UserError(
+                f"{self.folder} is in use: another conversion to the same name is running.", "Wait for it, or stop it."
+            ) from None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._lock.release()
+
+    def made(self, name: str, inputs: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
+        """The file (or folder) ``name``, made by ``make(path)`` from these inputs; kept if it was made before."""
+        path = self.folder / name
+        if self.has(name, inputs):
+            return path
+        self._stamp(name).unlink(missing_ok=True)
+        make(path)
+        self._write(self._stamp(name), inputs)
+        return path
+
+    def value(self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
+        """As :meth:`made`, for what can be written as JSON."""
+        path = self.made(name, inputs, lambda path: self._write(path, compute()))
+        return json.loads(path.read_bytes())
+
+    def has(self, name: str, inputs: Mapping[str, Any]) -> bool:
+        """It is there, made from these inputs."""
+        try:
+            stamped = json.loads(self._stamp(name).read_bytes())
+        except (OSError, ValueError):
+            return False
+        same: bool = stamped == json.loads(json.dumps(inputs))
+        return same and (self.folder / name).exists()
+
+    def drop(self, name: str) -> None:
+        """Remove what is no longer needed."""
+        self._stamp(name).unlink(missing_ok=True)
+        path = self.folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the folder and all in it."""
+        self._lock.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _stamp(self, name: str) -> Path:
+        return self.folder / f"{name}.made-from.json"
+
+    @staticmethod
+    def _write(path: Path, value: Any) -> None:
+        partial = path.with_name(f"{path.name}.partial")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
