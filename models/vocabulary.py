@@ -34,6 +34,16 @@ def mismatch(target: Path, draft: Path) -> str | None:
     for name, header in zip(("the model it would draft for", "it"), headers, strict=True):
         if any(f"{header.architecture}.{key}" in header.metadata for key in _RECURRENT):
             return f"{name} is recurrent ({header.architecture}): its memory cannot take back single tokens"
+    return difference(*headers)
+
+
+def difference(one: Header, other: Header) -> str | None:
+    """What is different in the vocabulary of ``other``, as a clause about it; None: the same ids mean the same text.
+
+    Raises:
+        ModelError: a file has changed since its header was read.
+    """
+    headers = one, other
     sizes = [_vocabulary_size(header) for header in headers]
     if not all(sizes):
         return "one of the two has no vocabulary in its file"
@@ -46,9 +56,9 @@ def mismatch(target: Path, draft: Path) -> str | None:
     ours, theirs = (read_strings(header, _TOKENS)[_FIRST : min(sizes)] for header in headers)
     if ours == theirs:
         return None
-    differing = next(place for place, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
-    one, other = (tokens[differing].decode("utf-8", "replace")[:40] for tokens in (ours, theirs))
-    return f"its vocabulary differs: token {_FIRST + differing:,} is “{other}”, not “{one}”"
+    differing = next(place for place, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
+    wanted, found = (tokens[differing].decode("utf-8", "replace")[:40] for tokens in (ours, theirs))
+    return f"its vocabulary differs: token {_FIRST + differing:,} is “{found}”, not “{wanted}”"
 
 
 def _vocabulary_size(header: Header) -> int:
