@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,13 +18,11 @@ class LazyTensor:
     Attributes:
         shape: in numpy's order: rows first, the length of a row last. A vector's rows are its numbers.
         read: (start, stop) -> those rows, of the dtype below; BF16 as uint16 bit patterns.
-        source: (file, byte offset) where the bytes lie just as they are to be written; None: they are computed.
     """
 
     shape: tuple[int, ...]
     dtype: Dtype
     read: Callable[[int, int], NDArray[Any]]
-    source: tuple[Path, int] | None = None
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
         """Those rows as float32."""
