@@ -39,7 +39,7 @@ TYPES = {
     20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
     29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66),
-    39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18),
+    39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18), 42: ("Q2_0", 64, 18),
 }  # fmt: skip
 
 # general.file_type -> the usual name of the mix. From llama.h.
@@ -48,6 +48,7 @@ FILE_TYPES = {
     13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
     21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S",
     29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE", 39: "NVFP4",
+    40: "Q1_0", 41: "Q2_0",
 }  # fmt: skip
 
 # Metadata value types: id -> (name, struct format). 8 is a string, 9 an array.
@@ -56,6 +57,7 @@ _SCALARS = {
     6: ("float32", "f"), 7: ("bool", "?"), 10: ("uint64", "Q"), 11: ("int64", "q"), 12: ("float64", "d"),
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
+_TYPED = {"adapter.lora.alpha": 6}  # llama.cpp reads these unasked, and ends the process over another type
 
 _SPLIT = re.compile(r"^(?P<stem>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf$")
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
@@ -90,6 +92,7 @@ class Header:
         files: all parts of a split model, or the one file.
         size: bytes of all of them.
         metadata: numbers, strings and short lists as they are; :class:`Array` for what is long.
+        metadata_size: bytes of the first file up to the list of its tensors.
     """
 
     files: tuple[Path, ...]
@@ -97,6 +100,7 @@ class Header:
     size: int
     metadata: dict[str, Any]
     tensors: tuple[Tensor, ...]
+    metadata_size: int = 0
 
     def number(self, key: str, default: int = 0) -> int:
         """An integer of this architecture's own keys, for instance ``block_count``; of a per-layer list the largest;
@@ -209,6 +213,7 @@ def read_header(path: Path) -> Header:
         size=sum(header.size for header in headers),
         metadata=first.metadata,
         tensors=tuple(tensor for header in headers for tensor in header.tensors),
+        metadata_size=first.metadata_size,
     )
 
 
@@ -292,15 +297,19 @@ class _Reader:
             key = self._string(limit=65_535)
             if not isinstance(key, str) or not key or key in metadata:
                 raise self._damaged("a metadata key is empty, too long, or there twice")
-            metadata[key] = self._value(self._u32(), unique=key == "tokenizer.ggml.tokens")
+            type_id = self._u32()
+            if _TYPED.get(key, type_id) != type_id:
+                raise self._damaged(f"its {key} is not a {_SCALARS[_TYPED[key]][0]}")
+            metadata[key] = self._value(type_id, unique=key == "tokenizer.ggml.tokens")
         if not isinstance(metadata.get("general.architecture", None if part == 0 else ""), str):
             raise self._damaged("it names no architecture")
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 20 or alignment & (alignment - 1):
             raise self._damaged(f"its alignment is {alignment}")
         self._check_architecture(metadata)
+        metadata_size = self._at
         tensors = self._tensors(tensor_count, alignment, part)
-        return Header((self._path,), version, self._end, metadata, tensors)
+        return Header((self._path,), version, self._end, metadata, tensors, metadata_size)
 
     def _check_architecture(self, metadata: dict[str, Any]) -> None:
         """Numbers on which llama.cpp aborts instead of refusing the file."""

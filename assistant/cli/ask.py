@@ -12,6 +12,7 @@ from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.conversation import Conversation, title_of
 from assistant.chat.history import History, HistoryError
+from assistant.cli.adapting import lora_flags, lora_options
 from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended, to_json
 from assistant.cli.constraining import constraint_flags, constraint_of
 from assistant.cli.drafting import draft_flags, draft_options
@@ -55,6 +56,7 @@ from models.store import Store
 @click.option("--no-history", is_flag=True, help="Do not keep this chat.")
 @constraint_flags
 @draft_flags
+@lora_flags
 def ask(
     prompt: tuple[str, ...],
     model: str | None,
@@ -85,6 +87,7 @@ def ask(
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     settings = user_settings.load()
     flags = user_settings.parse_options([*options, *draft_options(shared)])
+    adapter = lora_options(shared)
     settings.history = settings.history and not no_history
     answers = split_choices(choices) if choices is not None else []
     constraint = constraint_of(shared)
@@ -105,7 +108,8 @@ def ask(
         if cid is None:
             raise UsageError("There is no chat to go on with.", "Leave out -c to begin one.")
 
-    engine = LocalEngine(installed.path, user_settings.load_options(flags, settings, store, installed))
+    load = replace(user_settings.load_options(flags, settings, store, installed), **adapter)
+    engine = LocalEngine(installed.path, load)
     generation = user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling)
     conversation = Conversation(
         engine,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from assistant.cli.adapting import lora_flags, lora_options
 from assistant.cli.drafting import draft_flags, draft_options
 from models.errors import UsageError, UserError
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--cid", type=int, metavar="ID", help="Go on with this chat; `assistant history` lists them.")
 @click.option("--no-history", is_flag=True, help="Do not save this chat.")
 @draft_flags
+@lora_flags
 def chat(
     model: str | None,
     system: str | None,
@@ -32,7 +36,7 @@ def chat(
     go_on: bool,
     cid: int | None,
     no_history: bool,
-    **drafting: Any,
+    **shared: Any,
 ) -> None:
     """Open the chat in this terminal. F1 there lists keys and commands."""
     # Textual reads from stdin and draws on stderr.
@@ -43,8 +47,8 @@ def chat(
         )
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
-    options = (*options, *draft_options(drafting))
-    setup = _setup(model, system, options, go_on, cid, no_history)
+    options = (*options, *draft_options(shared))
+    setup = _setup(model, system, options, lora_options(shared), go_on, cid, no_history)
     # Textual takes longer to import than everything above; whoever made a mistake need not wait for it.
     from assistant.tui.app import ChatApp
 
@@ -58,6 +62,7 @@ def _setup(
     model: str | None,
     system: str | None,
     options: tuple[tuple[str, str], ...],
+    adapter: dict[str, Any],
     go_on: bool,
     cid: int | None,
     no_history: bool,
@@ -69,6 +74,7 @@ def _setup(
     from assistant.tui.keys import ids, unknown_ids
     from assistant.tui.setup import Setup
     from assistant.tui.strings import Strings, interface_language
+    from models.adapter import check
     from models.store import Installed, Store
 
     settings = all_settings.load()
@@ -85,6 +91,8 @@ def _setup(
     chosen = store.resolve(name) if name else store.default()
     if chosen:
         all_settings.load_options(flags, settings, store, chosen)  # a wrong draft model is told now
+        if adapter:
+            check(Path(adapter["lora"]), chosen.header())
 
     unsaved: str | None = None
     if not settings.history:
@@ -109,7 +117,7 @@ def _setup(
             load = all_settings.load_options(flags, settings, store, installed)
         except UserError:  # the draft model that is named is for another model, which was checked at the start
             load = all_settings.load_options(flags, settings)
-        return WorkerEngine(installed.path, load)
+        return WorkerEngine(installed.path, replace(load, **adapter))
 
     def generate_options(installed: Installed) -> GenerateOptions:
         sampling = installed.entry.sampling if installed.entry else None

@@ -38,6 +38,7 @@ class LoadOptions:
         drafting: :meth:`Engine.load` prepares for it already.
         prompt_cache: keep KV states on disk and find them again; ``prompt_cache_limit``: bytes of them all.
         private: nothing of what is asked reaches the disk; states that are there are used.
+        lora: path of a LoRA adapter in GGUF that is added to the model; ``lora_scale``: how strongly, 1 as trained.
     """
 
     context_length: int | None = None
@@ -49,6 +50,8 @@ class LoadOptions:
     prompt_cache: bool = True
     prompt_cache_limit: int = 2_000_000_000
     private: bool = False
+    lora: str | None = None
+    lora_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

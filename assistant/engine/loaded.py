@@ -15,10 +15,10 @@ from assistant.engine.prompt_reuse import PromptReuse, Transcript
 from assistant.engine.speculation.prepare import prepare
 from assistant.engine.speculation.speculator import Speculator
 from assistant.engine.structured import Grammar, Vocabulary
-from models import fit, gguf_header, hardware, llama
+from models import adapter, fit, gguf_header, hardware, llama
 from models.errors import ModelError
 from models.gguf_header import Header
-from models.llama import Aborted, Model
+from models.llama import Aborted, Adapter, Model
 
 _SMALLEST_WINDOW = 512  # tried even where the estimate says that nothing fits: estimates err
 _COMMON_WINDOW = 8192  # room for it is left on a GPU when layers are counted
@@ -43,6 +43,8 @@ class Loaded:
 
     def __init__(self, path: Path, options: LoadOptions, on_progress: Callable[[float], bool]):
         header = gguf_header.read_header(path)  # a damaged file must not reach llama.cpp
+        if options.lora:
+            adapter.check(Path(options.lora), header)
         gpu_layers, most = _placement(header, options)
         self.model = model = Model(path, gpu_layers=gpu_layers, on_progress=on_progress)
         try:
@@ -50,6 +52,8 @@ class Loaded:
                 raise ModelError(
                     f"{path.name} is an encoder and cannot write answers.", "Choose a chat model (`assistant models`)."
                 )
+            if options.lora:
+                model.adapter = Adapter(model, Path(options.lora), options.lora_scale)
             window = min(options.context_length or model.trained_context_length, model.trained_context_length)
             if options.context_length is None:
                 window = min(window, max(most, _SMALLEST_WINDOW))

@@ -17,6 +17,7 @@ from assistant.engine.kv_cache import KVCache
 from assistant.engine.prompt_cache import PromptCache, common_prefix, state_key
 from models import hardware
 from models.errors import ModelError
+from models.fingerprint import fingerprint
 from models.llama import Model
 
 Transcript = tuple[str, list[int]]  # a text and the very tokens that it became
@@ -45,7 +46,8 @@ class PromptReuse:
         self._since = time.time()  # when the KV cache's oldest token was computed
         if options.prompt_cache and options.prompt_cache_limit > 0:
             with contextlib.suppress(OSError):  # the file was removed since it was loaded
-                self._key = state_key(model.path, options.kv_type, model.offloaded)
+                adapter = (fingerprint(model.adapter.path), model.adapter.scale) if model.adapter else ()
+                self._key = state_key(model.path, options.kv_type, model.offloaded, *adapter)
 
     def transcripts(self, prompt: str) -> Iterator[Transcript]:
         """What on disk this prompt continues, the longest first."""

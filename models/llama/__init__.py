@@ -4,18 +4,23 @@ A handle owns its pointer, raises Python errors, and keeps every ctypes callback
 it. What llama.cpp logs is kept here (:func:`log_lines`) and never reaches the user's screen by itself.
 """
 
+from models.llama.adapter import Adapter
 from models.llama.context import Aborted, Context, DecodeError, KVType, Sampler
 from models.llama.library import REQUIRED_VERSION, Device, devices, log_lines, system_info
 from models.llama.model import Model
+from models.llama.observer import Observer, Product
 
 __all__ = [
     "REQUIRED_VERSION",
     "Aborted",
+    "Adapter",
     "Context",
     "DecodeError",
     "Device",
     "KVType",
     "Model",
+    "Observer",
+    "Product",
     "Sampler",
     "devices",
     "log_lines",

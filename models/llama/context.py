@@ -15,6 +15,7 @@ from models.llama import library
 from models.llama.handle import Handle
 from models.llama.library import llama_cpp
 from models.llama.model import Model
+from models.llama.observer import Observer
 
 DEFAULT_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: llama.cpp draws a fresh one
 UBATCH = 512  # tokens computed at once in prefill
@@ -59,6 +60,7 @@ class Context(Handle):
         outputs: rows of logits that one decode may ask for, at least one of each sequence.
         sequences: how many texts the KV cache tells apart; all but the first are for :meth:`decode_rows`.
         kv_type: of the KV cache; q8_0 takes half the memory, and needs heads of a multiple of 32.
+        observer: sees matrix products; what it raises ends the decode, which raises it.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Context(Handle):
         outputs: int = 1,
         sequences: int = 1,
         kv_type: KVType = "f16",
+        observer: Observer | None = None,
     ):
         super().__init__()
         if outputs < sequences:
@@ -89,6 +92,9 @@ class Context(Handle):
         params.type_k = params.type_v = _KV_TYPES[kv_type]
         params.n_threads = params.n_threads_batch = threads
         params.no_perf = True
+        self._observer = observer  # llama.cpp calls it as long as the context lives
+        if observer:
+            params.cb_eval = observer.callback
         if kv_type == "q8_0":  # llama.cpp has quantized values only with it
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         elif not library.sees_gpu() and model.head_dim < SLOW_FLASH_ATTENTION:
@@ -104,6 +110,8 @@ class Context(Handle):
                 "Ask for less with `-o context_length N`, or choose a smaller model.",
             )
         self._own(pointer)
+        if model.adapter:
+            model.adapter.apply(pointer)
         self.outputs = outputs
         self.n_ctx = int(llama_cpp.llama_n_ctx(pointer))
         self.n_batch = int(llama_cpp.llama_n_batch(pointer))
@@ -156,6 +164,8 @@ class Context(Handle):
 
     def _decode(self, batch: llama_cpp.llama_batch) -> None:
         status = llama_cpp.llama_decode(self.pointer, batch)
+        if self._observer:
+            self._observer.raise_failure()
         if status == 2:
             raise Aborted
         if status != 0:

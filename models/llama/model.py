@@ -8,11 +8,15 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.errors import Cancelled, ModelError
 from models.llama import library
 from models.llama.handle import Handle
 from models.llama.library import llama_cpp
+
+if TYPE_CHECKING:
+    from models.llama.adapter import Adapter
 
 
 class Model(Handle):
@@ -25,12 +29,16 @@ class Model(Handle):
         on_progress: called with 0.0 … 1.0 while loading; returning False cancels.
         amx: allow the kernels that need AMX, if the build has them; None: when they were found sound (models/amx.py).
 
+    Attributes:
+        adapter: what every context of this model adds to the weights; to be set before the first is made.
+
     Raises:
         ModelError: llama.cpp refuses the file; the message says why.
         Cancelled: ``on_progress`` returned False.
     """
 
     outlives = True
+    adapter: Adapter | None = None
 
     def __init__(
         self,
