@@ -196,14 +196,15 @@ def split_parts(path: Path) -> list[Path]:
     return [path.with_name(f"{found['stem']}-{part:05}-of-{count:05}.gguf") for part in range(1, count + 1)]
 
 
-def read_header(path: Path) -> Header:
-    """Read and check the header of a model; all parts of a split one.
+def read_header(path: Path, *, is_model: bool = True) -> Header:
+    """Read and check the header of a model; all parts of a split one. Other files, as importance matrices, need not
+    name an architecture.
 
     Raises:
         ModelError: missing, not a file, not GGUF, of an unknown version, damaged or truncated.
     """
     parts = split_parts(path)
-    headers = [_read(part, number) for number, part in enumerate(parts)]
+    headers = [_read(part, number, is_model) for number, part in enumerate(parts)]
     first = headers[0]
     if len(parts) > 1:
         _check_split(parts, headers)
@@ -246,7 +247,7 @@ def read_strings(header: Header, key: str) -> list[bytes]:
         raise ModelError(f"{path} cannot be read: {error}.") from error
 
 
-def _read(path: Path, part: int) -> Header:
+def _read(path: Path, part: int, is_model: bool) -> Header:
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -259,7 +260,7 @@ def _read(path: Path, part: int) -> Header:
         raise ModelError(f"{path} is not a GGUF file: it has {status.st_size} bytes.", _NOT_GGUF)
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Reader(path, data).header(part)
+            return _Reader(path, data).header(part, is_model)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error
 
@@ -275,7 +276,7 @@ class _Reader:
         self._at, self._end = 0, len(data)
         self._kept = self._strings = 0
 
-    def header(self, part: int) -> Header:
+    def header(self, part: int, is_model: bool) -> Header:
         if self._data[:4] != b"GGUF":
             raise ModelError(f"{self._path} is not a GGUF file.", _NOT_GGUF)
         self._at = 4
@@ -301,7 +302,7 @@ class _Reader:
             if _TYPED.get(key, type_id) != type_id:
                 raise self._damaged(f"its {key} is not a {_SCALARS[_TYPED[key]][0]}")
             metadata[key] = self._value(type_id, unique=key == "tokenizer.ggml.tokens")
-        if not isinstance(metadata.get("general.architecture", None if part == 0 else ""), str):
+        if not isinstance(metadata.get("general.architecture", None if is_model and part == 0 else ""), str):
             raise self._damaged("it names no architecture")
         alignment = metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 8 <= alignment <= 1 << 20 or alignment & (alignment - 1):
