@@ -36,6 +36,7 @@ class Architecture:
         arch: the family in GGUF.
         defaults: what the family's configuration class in transformers fills in where ``config.json`` is silent.
         fixed: keys for which llama.cpp has only these values; anything else would give another model.
+        ropes: the kinds of rotary scaling that llama.cpp has for this family.
         skipped: first words of tensor names (after ``model.``) that are no part of the language model.
         config: ``config.json``, with ``text_config`` merged into it, defaults filled in and nulls left out.
         rope: rotary parameters of full attention, the old and the new form of ``config.json`` alike.
@@ -49,6 +50,7 @@ class Architecture:
     arch: ClassVar[gguf.MODEL_ARCH]
     defaults: ClassVar[Mapping[str, Any]] = {}
     fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {"hidden_act": ("silu", "swish")}
+    ropes: ClassVar[tuple[str, ...]] = ("default", "linear", "yarn")
     skipped: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, checkpoint: Checkpoint):
@@ -127,6 +129,8 @@ class Architecture:
         if "rope_local_base_freq" in self.config:
             sliding.setdefault("rope_theta", self.config["rope_local_base_freq"])
         full["rope_type"] = full.get("rope_type") or full.get("type") or "default"
+        if full["rope_type"] not in self.ropes:
+            raise self.bad("rope_type", full["rope_type"], f"one that llama.cpp has for it ({', '.join(self.ropes)})")
         if full["rope_type"] in ("llama3", "yarn", "longrope", "su"):
             outer = self.config.get("original_max_position_embeddings")
             full["original_max_position_embeddings"] = (
@@ -154,8 +158,6 @@ class Architecture:
         if self.rope_sliding:
             writer.add_rope_freq_base_swa(self.number("rope_theta", self.rope_sliding))
         match rope["rope_type"]:
-            case "default" | "llama3":  # llama3 is a tensor of factors
-                pass
             case "linear":
                 writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
                 writer.add_rope_scaling_factor(self.number("factor", rope))
@@ -173,8 +175,6 @@ class Architecture:
                         add(self.number(key, rope))
             case "longrope" | "su":
                 writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
-            case other:
-                raise self.bad("rope_type", other, "a kind of rotary scaling that llama.cpp has")
 
     def vocabulary(self, pre: str | None = None) -> vocab.Vocabulary:
         """The tokenizer. ``pre``: the pre-tokenizer, where the caller knows better."""

@@ -26,6 +26,8 @@ class Llama(Architecture):
     arch = gguf.MODEL_ARCH.LLAMA
     defaults: ClassVar[Mapping[str, Any]] = {"max_position_embeddings": 2048, "rms_norm_eps": 1e-6}
 
+    ropes: ClassVar[tuple[str, ...]] = (*Architecture.ropes, "llama3")
+
     def layer(self, index: int) -> dict[str, Shape]:
         shapes = super().layer(index)
         keys = {"self_attn": "attention_bias", "mlp": "mlp_bias"}
@@ -64,7 +66,9 @@ class Llama(Architecture):
         if low == high:
             raise self.bad("high_freq_factor", high, "greater than low_freq_factor")
         exponents = np.arange(0, self.head_dim, 2, dtype=np.float32) / np.float32(self.head_dim)
-        frequencies = np.float32(1) / np.float32(self.number("rope_theta", rope)) ** exponents
+        # In double precision and rounded: numpy's own powers of float32 differ between processors.
+        powers = np.float64(self.number("rope_theta", rope)) ** exponents.astype(np.float64)
+        frequencies = np.float32(1) / powers.astype(np.float32)
         wavelengths = np.float32(2 * math.pi) / frequencies
         blend = (np.float32(context) / wavelengths - np.float32(low)) / np.float32(high - low)
         blended = np.float32(1) / ((np.float32(1) - blend) / np.float32(factor) + blend)
