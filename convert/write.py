@@ -29,6 +29,7 @@ from models.errors import ModelError, UsageError, UserError
 from models.pull import check_space, sync_folder
 
 Choice = Literal["auto", "f32", "f16", "bf16"]
+Typed = tuple[str, LazyTensor, Dtype]  # with the type that it is written in
 
 _FILE_TYPES = {
     "f32": LlamaFileType.ALL_F32,
@@ -95,23 +96,43 @@ def write_gguf(
     chosen = choose_dtype(architecture, dtype)
     if split_size is not None and split_size <= 0:
         raise UsageError("The size of a part has to be positive.")
+    tensors = [(name, tensor, _type(name, tensor, chosen)) for name, tensor in architecture.tensors()]
+    writer = _prepare(architecture, tensors, chosen, pre, split_size or 0)
+    return write_tensors(writer, path, tensors, space=disk_need(architecture, dtype), on_progress=on_progress)
+
+
+def add_infos(writer: gguf.GGUFWriter, tensors: Sequence[Typed]) -> None:
+    """Tell the writer which tensors there will be."""
+    for name, tensor, type_ in tensors:
+        size = math.prod(tensor.shape) * _BYTES[type_]
+        writer.add_tensor_info(name, tensor.shape, np.dtype(np.float32), size, GGMLQuantizationType[type_])
+
+
+def write_tensors(
+    writer: gguf.GGUFWriter, path: Path, tensors: Sequence[Typed], *, space: int, on_progress: OnProgress = silent
+) -> list[Path]:
+    """Write what the writer knows, and the numbers of the tensors that it was told of, in the same order.
+
+    Args:
+        space: bytes that this takes.
+
+    Returns, raises: as :func:`write_gguf`.
+    """
     if not path.parent.is_dir():
         raise UserError(f"{path.parent}: no such folder.", "Make it first.")
-    tensors = list(architecture.tensors())
-    writer = _prepare(architecture, tensors, chosen, pre, split_size or 0)
     paths: list[Path] = writer.format_shard_names(path)
     for taken in (path, *paths):
         if taken.exists():
             raise UserError(f"{taken} exists already.", "Remove it, or choose another name.")
-    check_space(path.parent, disk_need(architecture, dtype), f"{path.name} needs")
-    total, done = sum(_size(name, tensor, chosen) for name, tensor in tensors), 0
+    check_space(path.parent, space, f"{path.name} needs")
+    total, done = sum(math.prod(tensor.shape) * _BYTES[type_] for _, tensor, type_ in tensors), 0
     todo = iter(tensors)
     with _whole(paths) as files:
         with _disk(path):
             _write_header(writer, files)
         for file, part in zip(files, writer.tensors, strict=True):
-            for name, tensor in (next(todo) for _ in part):
-                for piece in _pieces(name, tensor, _type(name, tensor, chosen)):
+            for name, tensor, type_ in (next(todo) for _ in part):
+                for piece in _pieces(name, tensor, type_):
                     with _disk(path):
                         file.write(piece.data)
                     done += piece.nbytes
@@ -122,14 +143,11 @@ def write_gguf(
 
 
 def _prepare(
-    architecture: Architecture, tensors: Sequence[tuple[str, LazyTensor]], dtype: str, pre: str | None, split_size: int
+    architecture: Architecture, tensors: Sequence[Typed], dtype: str, pre: str | None, split_size: int
 ) -> gguf.GGUFWriter:
     """A writer that knows all but the numbers."""
     writer = gguf.GGUFWriter(None, gguf.MODEL_ARCH_NAMES[architecture.arch], split_max_size=split_size)
-    for name, tensor in tensors:
-        type_ = _type(name, tensor, dtype)
-        size = math.prod(tensor.shape) * _BYTES[type_]
-        writer.add_tensor_info(name, tensor.shape, np.dtype(np.float32), size, GGMLQuantizationType[type_])
+    add_infos(writer, tensors)
     writer.add_type(gguf.GGUFType.MODEL)
     _add_card(architecture.checkpoint.folder, writer)
     architecture.write_metadata(writer)
