@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convert.architectures.architecture import Architecture
+from convert.architectures.gemma2 import Gemma2
+from convert.architectures.gemma3 import Gemma3
+from convert.architectures.gemma4 import Gemma4
 from convert.architectures.llama import Llama, Mistral
+from convert.architectures.phi3 import Phi3
 from models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
 FAMILIES: tuple[type[Architecture], ...] = (
     Llama,
     Mistral,
+    Phi3,
+    Gemma2,
+    Gemma3,
+    Gemma4,
 )
 
 KNOWN: dict[str, type[Architecture]] = {name: family for family in FAMILIES for name in family.names}

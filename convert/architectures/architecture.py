@@ -143,14 +143,18 @@ class Architecture:
         writer.add_block_count(self.layers)
         writer.add_context_length(self.integer("max_position_embeddings"))
         writer.add_embedding_length(self.hidden_size)
-        writer.add_feed_forward_length(self.ffn_size)
         writer.add_head_count(self.heads)
-        writer.add_head_count_kv(self.kv_heads)
         writer.add_layer_norm_rms_eps(self.number("rms_norm_eps"))
+        self._write_layers(writer)
+        self._write_rope(writer)
+
+    def _write_layers(self, writer: gguf.GGUFWriter) -> None:
+        """What is one number for all layers here, and may differ among them elsewhere."""
+        writer.add_feed_forward_length(self.ffn_size)
+        writer.add_head_count_kv(self.kv_heads)
         if "head_dim" in self.config:
             writer.add_key_length(self.head_dim)
             writer.add_value_length(self.head_dim)
-        self._write_rope(writer)
 
     def _write_rope(self, writer: gguf.GGUFWriter) -> None:
         rope = self.rope
