@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from convert import placement
 from convert.progress import OnProgress, silent
-from models import fit, hardware, llama, vocabulary
+from models import fit, hardware, vocabulary
 from models.errors import ModelError, UsageError
 from models.gguf_header import Header, read_header
 from models.llama import Context, Model
@@ -167,7 +168,7 @@ def _exponential(logarithms: NDArray[np.float64]) -> tuple[float, float]:
 
 def _groups(headers: Sequence[Header], chunk_size: int) -> list[list[int]]:
     """Which candidates (0 is the first) are in memory together with the reference."""
-    room = sum(gpu.memory_free for gpu in _gpus()) + hardware.memory().available - fit.RESERVE
+    room = placement.room()
     reference, *needs = (_need(header, chunk_size) for header in headers)
     largest = max(needs, default=0)
     if reference + largest > room:
@@ -184,21 +185,6 @@ def _need(header: Header, chunk_size: int) -> int:
     """Bytes of a model with its logits, which are there twice: as computed, and as handed out."""
     rows = min(MOST_ROWS, chunk_size - chunk_size // 2)
     return fit.memory_need(header, chunk_size).total + 2 * 4 * rows * header.vocab_size
-
-
-def _gpus() -> list[llama.Device]:
-    return [device for device in llama.devices() if device.is_gpu and device.memory_total]
-
-
-def _layers(headers: Sequence[Header], chunk_size: int) -> list[int]:
-    """How many layers of each model go to the GPU; -1: all, which says nothing where there is none."""
-    if not (gpus := _gpus()):
-        return [-1] * len(headers)
-    free, layers = sum(gpu.memory_free for gpu in gpus), []
-    for header in headers:
-        layers.append(fit.layers_that_fit(header, free, chunk_size))
-        free = max(0, free - _need(header, chunk_size))
-    return layers
 
 
 def _scored(chunk_size: int) -> int:
@@ -247,7 +233,7 @@ def _scores(
     with ExitStack() as stack:
         models = [
             stack.enter_context(Model(header.files[0], gpu_layers=layers))
-            for header, layers in zip(headers, _layers(headers, chunk_size), strict=True)
+            for header, layers in zip(headers, placement.gpu_layers(headers, chunk_size), strict=True)
         ]
         texts = chunked(models[0], text, chunk_size, chunks)
         rows = max(count for _, _, count in pieces(chunk_size, fit.MICRO_BATCH))
