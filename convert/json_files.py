@@ -63,8 +63,17 @@ def read_object(path: Path, *, unique: bool = False, limit: int = MAX_JSON) -> d
     Raises:
         ModelError: missing, too big, not JSON, or not an object.
     """
+    return parse_object(path, read_limited(path, limit), unique=unique)
+
+
+def read_limited(path: Path, limit: int = MAX_JSON) -> bytes:
+    """The content of a file of at most ``limit`` bytes.
+
+    Raises:
+        ModelError: missing, or too big.
+    """
     with open_regular(path) as file:
-        text = file.read(limit + 1)
-    if len(text) > limit:
+        content = file.read(limit + 1)
+    if len(content) > limit:
         raise ModelError(f"{path}: larger than {limit >> 20} MB: not the file of this name that a model comes with.")
-    return parse_object(path, text, unique=unique)
+    return content
