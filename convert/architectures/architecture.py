@@ -34,7 +34,8 @@ class Architecture:
     Attributes:
         names: the values of ``architectures`` in ``config.json`` that mean this family.
         arch: the family in GGUF.
-        defaults: what the family's configuration class in transformers fills in where ``config.json`` is silent.
+        defaults: what the family's configuration class in transformers fills in where ``config.json`` is silent;
+            ``head_dim`` None: hidden_size / num_attention_heads, as if it were written there.
         fixed: keys for which llama.cpp has only these values; anything else would give another model.
         ropes: the kinds of rotary scaling that llama.cpp has for this family.
         skipped: first words of tensor names (after ``model.``) that are no part of the language model.
@@ -60,8 +61,10 @@ class Architecture:
         if not isinstance(text, dict):
             raise self.bad("text_config", text, "an object")
         merged = {**self.defaults, **top, **text}
-        # The head belongs to the whole model: where vision is around it, the outer word counts.
-        merged["tie_word_embeddings"] = top.get("tie_word_embeddings", merged.get("tie_word_embeddings", False))
+        # Where vision is around the text, the two say different things, and readers differ in whom they believe.
+        merged["tie_word_embeddings"] = any(
+            given.get("tie_word_embeddings", merged.get("tie_word_embeddings")) for given in (top, text)
+        )
         self.config: dict[str, Any] = {key: value for key, value in merged.items() if value is not None}
         for key, allowed in self.fixed.items():
             if key in self.config and self.config[key] not in allowed:
@@ -79,6 +82,8 @@ class Architecture:
         if "head_dim" not in self.config and self.hidden_size % self.heads:
             raise self.bad("hidden_size", self.hidden_size, f"a multiple of num_attention_heads ({self.heads})")
         self.head_dim = self.integer("head_dim") if "head_dim" in self.config else self.hidden_size // self.heads
+        if "head_dim" in self.defaults:
+            self.config["head_dim"] = self.head_dim
         if self.head_dim % 2:
             raise self.bad("head_dim", self.head_dim, "even")
         self.rope, self.rope_sliding = self._rope()
@@ -177,8 +182,6 @@ class Architecture:
                 ):
                     if rope.get(key) is not None:
                         add(self.number(key, rope))
-            case "longrope" | "su":
-                writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
 
     def vocabulary(self, pre: str | None = None) -> vocab.Vocabulary:
         """The tokenizer. ``pre``: the pre-tokenizer, where the caller knows better."""

@@ -24,7 +24,7 @@ from convert.tensors import LazyTensor, computed
 class Llama(Architecture):
     names: ClassVar[tuple[str, ...]] = ("LlamaForCausalLM", "LLaMAForCausalLM")
     arch = gguf.MODEL_ARCH.LLAMA
-    defaults: ClassVar[Mapping[str, Any]] = {"max_position_embeddings": 2048, "rms_norm_eps": 1e-6}
+    defaults: ClassVar[Mapping[str, Any]] = {"max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "head_dim": None}
 
     ropes: ClassVar[tuple[str, ...]] = (*Architecture.ropes, "llama3")
 
@@ -43,9 +43,6 @@ class Llama(Architecture):
         super().write_metadata(writer)
         writer.add_vocab_size(self.vocab_size)
         writer.add_rope_dimension_count(self.head_dim)
-        if "head_dim" not in self.config:
-            writer.add_key_length(self.head_dim)
-            writer.add_value_length(self.head_dim)
 
     def convert(self, name: str, tensor: LazyTensor) -> Iterator[tuple[str, LazyTensor]]:
         if ".q_proj." in name:
