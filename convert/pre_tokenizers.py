@@ -13,14 +13,6 @@ import tokenizers
 
 from models.errors import ModelError, UsageError
 
-# The text whose token ids llama.cpp's converter hashes (conversion/base.py, get_vocab_base_pre, MIT).
-_TEXT = (
-    "\n \n\n \n\n\n \t \t\t \t\n  \n   \n    \n     \n🚀 (normal) 😶\u200d🌫️ (multiple emojis concatenated) ✅ 🦙🦙 3 33 333"
-    " 3333 33333 333333 3333333 33333333 3.3 3..3 3...3 កាន់តែពិសេសអាច😁 ?我想在apple工作1314151天～ ------======= нещо"
-    " на Български ```````""""......!!!!!!?????? I've been 'told he's there, 'RE you sure? 'M not sure I'll make"
-    " it, 'D you like some tea? We'Ve a'lL"
-)
-
 
 @cache
 def _table() -> dict[str, Any]:
@@ -44,7 +36,7 @@ def check_name(name: str) -> str:
 
 def digest(tokenizer: tokenizers.Tokenizer) -> str:
     """SHA-256 of the ids of a fixed text, as llama.cpp's converter computes it."""
-    return hashlib.sha256(str(tokenizer.encode(_TEXT).ids).encode()).hexdigest()
+    return hashlib.sha256(str(tokenizer.encode(_table()["text"]).ids).encode()).hexdigest()
 
 
 def by_digest(tokenizer: tokenizers.Tokenizer) -> str | None:
