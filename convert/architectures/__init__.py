@@ -8,8 +8,13 @@ from convert.architectures.architecture import Architecture
 from convert.architectures.gemma2 import Gemma2
 from convert.architectures.gemma3 import Gemma3
 from convert.architectures.gemma4 import Gemma4
+from convert.architectures.granite import Granite
 from convert.architectures.llama import Llama, Mistral
+from convert.architectures.mistral3 import Mistral3
 from convert.architectures.phi3 import Phi3
+from convert.architectures.qwen2 import Qwen2
+from convert.architectures.qwen3 import Qwen3
+from convert.architectures.smollm3 import SmolLM3
 from models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,10 +23,15 @@ if TYPE_CHECKING:
 FAMILIES: tuple[type[Architecture], ...] = (
     Llama,
     Mistral,
+    Mistral3,
+    Qwen2,
+    Qwen3,
     Phi3,
     Gemma2,
     Gemma3,
     Gemma4,
+    Granite,
+    SmolLM3,
 )
 
 KNOWN: dict[str, type[Architecture]] = {name: family for family in FAMILIES for name in family.names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gguf
@@ -22,6 +23,10 @@ MOST = 2**31 - 1
 MOST_FLOAT = 3.4e38
 
 Shape = tuple[int, ...]
+
+NEEDED = "LLAMA MISTRAL3 QWEN2 QWEN3 PHI3 GEMMA2 GEMMA3 GEMMA4 GRANITE SMOLLM3"
+if missing := [name for name in NEEDED.split() if not hasattr(gguf.MODEL_ARCH, name)]:
+    raise ImportError(f"gguf {version('gguf')} does not know {', '.join(missing)}. pip install gguf==0.19.0")
 
 
 class Architecture:
