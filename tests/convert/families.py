@@ -43,6 +43,62 @@ def qwen3_layer(config: Config, index: int) -> Shapes:
     return llama_layer(config, index) | {"self_attn.k_norm.weight": norm, "self_attn.q_norm.weight": norm}
 
 
+def phi3_layer(config: Config, index: int) -> Shapes:
+    hidden, ffn = config["hidden_size"], config["intermediate_size"]
+    rows = hidden + 2 * hidden * config["num_key_value_heads"] // config["num_attention_heads"]
+    return {
+        "input_layernorm.weight": (hidden,),
+        "mlp.down_proj.weight": (hidden, ffn),
+        "mlp.gate_up_proj.weight": (2 * ffn, hidden),
+        "post_attention_layernorm.weight": (hidden,),
+        "self_attn.o_proj.weight": (hidden, hidden),
+        "self_attn.qkv_proj.weight": (rows, hidden),
+    }
+
+
+def gemma2_layer(config: Config, index: int) -> Shapes:
+    norms = ("pre_feedforward_layernorm.weight", "post_feedforward_layernorm.weight")
+    return llama_layer(config, index) | dict.fromkeys(norms, (config["hidden_size"],))
+
+
+def gemma3_layer(config: Config, index: int) -> Shapes:
+    """What ``config.json`` of the 4B does not say is what transformers takes for granted."""
+    config = {"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256} | config
+    return gemma2_layer(config, index) | qwen3_layer(config, index)
+
+
+def gemma4_layer(config: Config, index: int) -> Shapes:
+    """Files have keys and values of layers that do not use them, too."""
+    wide = config["layer_types"][index] == "full_attention"
+    kv_heads = config["num_global_key_value_heads"] if wide and config["attention_k_eq_v"] else None
+    first_shared = config["num_hidden_layers"] - config["num_kv_shared_layers"]
+    double = 2 if config["use_double_wide_mlp"] and index >= first_shared else 1
+    layer = config | {
+        "head_dim": config["global_head_dim" if wide else "head_dim"],
+        "num_key_value_heads": kv_heads or config["num_key_value_heads"],
+        "intermediate_size": config["intermediate_size"] * double,
+    }
+    shapes = gemma3_layer(layer, index) | {"layer_scalar": (1,)}
+    if kv_heads:
+        del shapes["self_attn.v_proj.weight"]
+    if size := config["hidden_size_per_layer_input"]:
+        shapes["per_layer_input_gate.weight"] = (size, config["hidden_size"])
+        shapes["per_layer_projection.weight"] = (config["hidden_size"], size)
+        shapes["post_per_layer_input_norm.weight"] = (config["hidden_size"],)
+    return shapes
+
+
+def gemma4_more(config: Config) -> Shapes:
+    size = config["hidden_size_per_layer_input"]
+    if not size:
+        return {}
+    return {
+        "model.embed_tokens_per_layer.weight": (config["vocab_size"], config["num_hidden_layers"] * size),
+        "model.per_layer_model_projection.weight": (config["num_hidden_layers"] * size, config["hidden_size"]),
+        "model.per_layer_projection_norm.weight": (size,),
+    }
+
+
 def _biases(shapes: Shapes, part: str) -> Shapes:
     return {n.replace(".weight", ".bias"): shape[:1] for n, shape in shapes.items() if n.startswith(f"{part}.")}
 
@@ -87,6 +143,27 @@ SIZES: Config = {
     "num_key_value_heads": 2,
     "vocab_size": 384,
     "torch_dtype": "bfloat16",
+}
+
+GEMMA4: Config = SIZES | {
+    "architectures": ["Gemma4ForCausalLM"],
+    "model_type": "gemma4_text",
+    "attention_bias": False,
+    "enable_moe_block": False,
+    "final_logit_softcapping": 30.0,
+    "global_head_dim": 32,
+    "head_dim": 16,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "max_position_embeddings": 131072,
+    "rms_norm_eps": 1e-06,
+    "rope_parameters": {
+        "full_attention": {"partial_rotary_factor": 0.25, "rope_theta": 1000000.0, "rope_type": "proportional"},
+        "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+    },
+    "sliding_window": 512,
+    "tie_word_embeddings": True,
+    "use_bidirectional_attention": None,
+    "vocab_size_per_layer_input": 384,
 }
 
 FAMILIES: dict[str, Family] = {
@@ -262,5 +339,156 @@ FAMILIES: dict[str, Family] = {
             "use_sliding_window": False,
         },
         tokenizer="bpe",
+    ),
+    # Phi-4-mini: three quarters of each head are rotated, factors for short and for long texts
+    "phi3": Family(
+        SIZES
+        | {
+            "architectures": ["Phi3ForCausalLM"],
+            "model_type": "phi3",
+            "attention_bias": False,
+            "max_position_embeddings": 131072,
+            "original_max_position_embeddings": 4096,
+            "partial_rotary_factor": 0.75,
+            "rms_norm_eps": 1e-05,
+            "rope_scaling": {
+                "long_factor": [1, 1.118320672, 1.250641126, 9.55, 28.25, 60.4],
+                "short_factor": [1.0, 1.0, 1.02, 1.1, 1.25, 1.5],
+                "type": "longrope",
+            },
+            "rope_theta": 10000.0,
+            "sliding_window": 262144,
+            "tie_word_embeddings": True,
+        },
+        tokenizer="bpe",
+        layer=phi3_layer,
+    ),
+    # Phi-3-mini-4k
+    "phi3_4k": Family(
+        SIZES
+        | {
+            "architectures": ["Phi3ForCausalLM"],
+            "model_type": "phi3",
+            "max_position_embeddings": 4096,
+            "num_key_value_heads": 4,
+            "original_max_position_embeddings": 4096,
+            "rms_norm_eps": 1e-05,
+            "rope_scaling": None,
+            "rope_theta": 10000.0,
+            "sliding_window": 2047,
+            "tie_word_embeddings": False,
+        },
+        tokenizer="sentencepiece",
+        layer=phi3_layer,
+    ),
+    "gemma2": Family(
+        SIZES
+        | {
+            "architectures": ["Gemma2ForCausalLM"],
+            "model_type": "gemma2",
+            "attn_logit_softcapping": 50.0,
+            "final_logit_softcapping": 30.0,
+            "head_dim": 32,
+            "hidden_act": "gelu_pytorch_tanh",
+            "hidden_activation": "gelu_pytorch_tanh",
+            "max_position_embeddings": 8192,
+            "query_pre_attn_scalar": 32,
+            "rms_norm_eps": 1e-06,
+            "rope_theta": 10000.0,
+            "sliding_window": 4096,
+            "tie_word_embeddings": True,
+        },
+        tokenizer="sentencepiece",
+        layer=gemma2_layer,
+        norm=0.0,
+    ),
+    # Gemma 3 4B: vision around it, and a config.json that leaves most to transformers
+    "gemma3": Family(
+        {
+            "architectures": ["Gemma3ForConditionalGeneration"],
+            "model_type": "gemma3",
+            "eoi_token_index": 256,
+            "mm_tokens_per_image": 256,
+            "torch_dtype": "bfloat16",
+            "tie_word_embeddings": True,
+            "text_config": {
+                "model_type": "gemma3_text",
+                "hidden_size": 64,
+                "intermediate_size": 160,
+                "num_hidden_layers": 2,
+                "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+                "sliding_window": 1024,
+                "vocab_size": 384,
+            },
+            "vision_config": {"model_type": "siglip_vision_model", "hidden_size": 32, "num_hidden_layers": 1},
+        },
+        tokenizer="sentencepiece",
+        layer=gemma3_layer,
+        prefix="language_model.",
+        others={
+            "multi_modal_projector.mm_input_projection_weight": (32, 64),
+            "multi_modal_projector.mm_soft_emb_norm.weight": (32,),
+            "vision_tower.vision_model.embeddings.patch_embedding.weight": (32, 3, 14, 14),
+            "vision_tower.vision_model.encoder.layers.0.layer_norm1.weight": (32,),
+        },
+        norm=0.0,
+    ),
+    # Gemma 3 1B
+    "gemma3_text": Family(
+        SIZES
+        | {
+            "architectures": ["Gemma3ForCausalLM"],
+            "model_type": "gemma3_text",
+            "attention_bias": False,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "head_dim": 32,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "max_position_embeddings": 32768,
+            "num_hidden_layers": 7,
+            "query_pre_attn_scalar": 32,
+            "rms_norm_eps": 1e-06,
+            "rope_local_base_freq": 10000,
+            "rope_scaling": None,
+            "rope_theta": 1000000,
+            "sliding_window": 512,
+            "sliding_window_pattern": 6,
+            "tie_word_embeddings": True,
+        },
+        tokenizer="sentencepiece",
+        layer=gemma3_layer,
+        norm=0.0,
+    ),
+    # Gemma 4 E2B: an embedding for every layer, shared keys and values
+    "gemma4": Family(
+        GEMMA4
+        | {
+            "attention_k_eq_v": False,
+            "hidden_size_per_layer_input": 16,
+            "layer_types": [*["sliding_attention"] * 2, "full_attention"] * 3,
+            "num_global_key_value_heads": None,
+            "num_hidden_layers": 9,
+            "num_kv_shared_layers": 6,
+            "use_double_wide_mlp": True,
+        },
+        tokenizer="byte_fallback",
+        layer=gemma4_layer,
+        more=gemma4_more,
+    ),
+    # Gemma 4 31B: full layers use their keys as values
+    "gemma4_31b": Family(
+        GEMMA4
+        | {
+            "attention_k_eq_v": True,
+            "hidden_size_per_layer_input": 0,
+            "layer_types": [*["sliding_attention"] * 2, "full_attention"],
+            "num_global_key_value_heads": 1,
+            "num_hidden_layers": 3,
+            "num_kv_shared_layers": 0,
+            "use_double_wide_mlp": False,
+        },
+        tokenizer="byte_fallback",
+        layer=gemma4_layer,
+        more=gemma4_more,
     ),
 }
