@@ -79,6 +79,7 @@ class Mistral(Llama):
         "max_position_embeddings": 131072,
         "rms_norm_eps": 1e-6,
         "num_key_value_heads": 8,
+        "head_dim": None,
     }
 
 
