@@ -15,9 +15,11 @@ from models.pull import sync_folder
 from models.sources import BLOCK, digest_of
 
 
-def bring(original: Path, folder: Path, how: Literal["copy", "link", "move"], report: Callable[[int], None]) -> File:
-    """Put one file into the folder, whole or not at all."""
-    target, partial = folder / original.name, folder / f"{original.name}.partial"
+def bring(
+    original: Path, folder: Path, how: Literal["copy", "link", "move"], report: Callable[[int], None], name: str
+) -> File:
+    """Put one file into the folder under this name, whole or not at all."""
+    target, partial = folder / name, folder / f"{name}.partial"
     size = original.stat().st_size
     if how == "copy":
         digest = _copy(original, partial, report)

@@ -27,7 +27,12 @@ class File(BaseModel):
 class Manifest(BaseModel):
     """What is known of an installed model. ``files[0]`` is the one to load.
 
-    ``origin`` is where the bytes came from: repository@commit, packages, or a path; ``id`` is the catalogue's.
+    Attributes:
+        id: the catalogue's.
+        source: "catalogue", "import", or "convert": made on this machine.
+        origin: where the bytes came from: repository@commit, packages, or a path; of a converted model the checkpoint.
+        draft: name in the store of the model that drafts for this one; it counts before the catalogue's.
+        recipe: of a converted model the type of every tensor. quality: what was measured of it, by name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +46,9 @@ class Manifest(BaseModel):
     licence_url: str | None
     installed_at: datetime
     catalogue_version: str
+    draft: str | None = None
+    recipe: dict[str, str] | None = None
+    quality: dict[str, float] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:

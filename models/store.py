@@ -209,25 +209,27 @@ class Store:
         return installed
 
     def draft_for(self, model: Installed) -> Installed | None:
-        """The catalogue's draft model for this one, if it is installed."""
-        wanted = model.entry.draft if model.entry else None
-        draft = self._read(self.root / wanted) if wanted else None
-        return draft if draft and draft.path.is_file() else None
+        """The draft model of its manifest, or else the catalogue's, if it is installed."""
+        for wanted in (model.manifest and model.manifest.draft, model.entry and model.entry.draft):
+            draft = self._read(self.root / wanted) if wanted and _NAME.fullmatch(wanted) else None
+            if draft and draft.path.is_file():
+                return draft
+        return None
 
     def choose_draft(self, name: str | None, model: Installed) -> Installed | None:
-        """The draft model of this name; without one the catalogue's partner, if it is installed.
+        """The draft model of this name; without one :meth:`draft_for`.
 
         Raises:
             ModelError: as :meth:`resolve`; or its vocabulary is another, and the message says where.
         """
         if name is None:
             return self.draft_for(model)
+        return self._draft(name, model, "Choose a smaller model of the same family, or leave --draft-model out.")
+
+    def _draft(self, name: str, model: Installed, hint: str) -> Installed:
         draft = self.resolve(name)
         if reason := vocabulary.mismatch(model.path, draft.path):
-            raise ModelError(
-                f"{draft.name} cannot draft for {model.name}: {reason}.",
-                "Choose a smaller model of the same family, or leave --draft-model out.",
-            )
+            raise ModelError(f"{draft.name} cannot draft for {model.name}: {reason}.", hint)
         return draft
 
     # --- changes ---
@@ -284,6 +286,7 @@ class Store:
                 licence_url=entry.licence_url,
                 installed_at=datetime.now(UTC),
                 catalogue_version=catalogue.load().version,
+                draft=before.manifest.draft if before and before.manifest else None,
             )
             return self._write(folder, manifest)
 
@@ -294,6 +297,12 @@ class Store:
         *,
         how: Literal["copy", "link", "move"] = "copy",
         on_progress: OnProgress | None = None,
+        source: Literal["import", "convert"] = "import",
+        origin: str | None = None,
+        licence: str | None = None,
+        draft: str | None = None,
+        recipe: dict[str, str] | None = None,
+        quality: dict[str, float] | None = None,
     ) -> Installed:
         """Install a GGUF file of this machine, all parts of a split one. A file that the catalogue knows by its digest
         is installed under its id.
@@ -301,49 +310,95 @@ class Store:
         Args:
             name: in the store; None: from the file's name.
             how: "link" leaves the file where it is (a symbolic link), "move" takes it away from there.
+            source: "convert" takes the place of an earlier conversion of this name, as soon as it is all there.
+            origin, licence: None: the file's path, and what its header says.
+            draft, recipe, quality: as in the manifest.
 
         Raises:
             ModelError: it is not a usable GGUF file.
-            UsageError: the name is taken or not a name.
+            UsageError: the name is taken or not a name (:meth:`check_free`).
         """
         header = read_header(self._outside(path).path)
         originals = [file.resolve() for file in split_parts(self._outside(path).path)]
         total = sum(file.stat().st_size for file in originals)
         known = catalogue.load().by_digest(self._file_digest(originals[0])) if len(originals) == 1 else None
         name = known.id if known and name is None else name or name_of(originals[0])
+        self.check_free(name, source=source, known=known)
+        with self._locked(name, lambda line: None, threading.Event()) as folder:
+            self.check_free(name, source=source, known=known)
+            before = self._read(folder)
+            current = {file.name for file in before.manifest.files} if before and before.manifest else set()
+            # Files that are replaced keep their names until the manifest names the new ones.
+            prefix = "again-" if any(original.name in current for original in originals) else ""
+            other_disk = originals[0].stat().st_dev != folder.stat().st_dev
+            if how == "copy" or (how == "move" and other_disk):
+                check_space(folder, total + MARGIN, f"{name} needs")
+            files, done_before = [], 0
+            for original in originals:
+
+                def report(done: int, before: int = done_before) -> None:
+                    if on_progress:
+                        on_progress(PullProgress(name, "local", "download", before + done, total))
+
+                files.append(bring(original, folder, how, report, prefix + original.name))
+                done_before += files[-1].size
+            manifest = Manifest(
+                id=known.id if known else None,
+                files=tuple(files),
+                source=source,
+                origin=origin or str(originals[0]),
+                licence=known.licence if known else licence or header.licence,
+                licence_url=known.licence_url if known else header.licence_url,
+                installed_at=datetime.now(UTC),
+                catalogue_version=catalogue.load().version,
+                draft=draft,
+                recipe=recipe,
+                quality=quality,
+            )
+            model = self._write(folder, manifest)
+            current = {file.name for file in manifest.files}
+            for replaced in folder.glob("*.gguf"):
+                if replaced.name not in current:
+                    replaced.unlink()
+            return model
+
+    def check_free(
+        self, name: str, *, source: Literal["import", "convert"] = "import", known: Entry | None = None
+    ) -> None:
+        """May a file be installed under this name? What was converted may be converted again.
+
+        Args:
+            known: what the catalogue knows the file as.
+
+        Raises:
+            UsageError: it is not a name, is the catalogue's of another file, or is installed already.
+        """
         if not _NAME.fullmatch(name):
             raise UsageError(f"“{name}” cannot be a name.", "Use small letters, digits, dots, dashes and underscores.")
         taken = catalogue.load().find(name)
         if taken and taken != known:
             raise UsageError(f"“{name}” is the catalogue's name of another file.", "Choose another: --name NAME")
-        with self._locked(name, lambda line: None, threading.Event()) as folder:
-            if (folder / MANIFEST).exists():
+        if (self.root / name / MANIFEST).exists():
+            model = self._read(self.root / name)
+            if source == "import" or (model and model.manifest and model.manifest.source != "convert"):
                 raise UsageError(
                     f"“{name}” is installed already.", f"Choose --name, or first: assistant models rm {name}"
                 )
-            other_disk = originals[0].stat().st_dev != folder.stat().st_dev
-            if how == "copy" or (how == "move" and other_disk):
-                check_space(folder, total + MARGIN, f"{name} needs")
-            files, before = [], 0
-            for original in originals:
 
-                def report(done: int, before: int = before) -> None:
-                    if on_progress:
-                        on_progress(PullProgress(name, "local", "download", before + done, total))
+    def set_draft(self, name: str, draft: str | None) -> Installed:
+        """Let another model of the store draft for this one, before the catalogue's partner; None: nobody but that.
 
-                files.append(bring(original, folder, how, report))
-                before += files[-1].size
-            manifest = Manifest(
-                id=known.id if known else None,
-                files=tuple(files),
-                source="import",
-                origin=str(originals[0]),
-                licence=known.licence if known else header.licence,
-                licence_url=known.licence_url if known else header.licence_url,
-                installed_at=datetime.now(UTC),
-                catalogue_version=catalogue.load().version,
-            )
-            return self._write(folder, manifest)
+        Raises:
+            ModelError: one of them is not in the store, or their vocabularies differ.
+        """
+        model = self.resolve(name)
+        partner = self._draft(draft, model, "Choose a smaller model of the same family.") if draft else None
+        for each in (model, partner):
+            if each and each.manifest is None:
+                raise ModelError(f"{each.path} is not in the store.", "Bring it in: assistant models import FILE")
+        with self._locked(model.name, lambda line: None, threading.Event()) as folder:
+            manifest = Manifest.read(folder)
+            return self._write(folder, manifest.model_copy(update={"draft": partner.name if partner else None}))
 
     def remove(self, name: str) -> int:
         """Remove a model, or what an interrupted pull has left; returns the bytes that became free.

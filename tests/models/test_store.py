@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edges import LoopbackHub, entry_for
 
 from models import catalogue
 from models.errors import ModelError, UsageError
-from models.store import Store
+from models.store import Installed, Store
 
 
 @pytest.fixture
@@ -151,3 +153,78 @@ def test_an_interrupted_pull_is_listed_and_removed(store: Store) -> None:
     assert store.installed() == []
     assert store.remove("qwen3-0.6b-q8_0") == 1000
     assert store.interrupted() == []
+
+
+def _converted(store: Store, file: Path, content: bytes, **known: Any) -> Installed:
+    file.write_bytes(content)
+    return store.import_file(file, "mine", how="move", source="convert", **known)
+
+
+def test_what_is_known_of_a_conversion_is_kept(store: Store, small_gguf: Path, tmp_path: Path) -> None:
+    model = _converted(
+        store,
+        tmp_path / "new.gguf",
+        small_gguf.read_bytes(),
+        origin="org/name@abc",
+        licence="apache-2.0",
+        recipe={"output.weight": "Q6_K"},
+        quality={"kl_mean": 0.25},
+    )
+    manifest = store.resolve("mine").manifest
+    assert manifest == model.manifest
+    assert manifest is not None
+    assert (manifest.source, manifest.origin, manifest.licence) == ("convert", "org/name@abc", "apache-2.0")
+    assert (manifest.recipe, manifest.quality) == ({"output.weight": "Q6_K"}, {"kl_mean": 0.25})
+
+
+def test_a_manifest_without_the_newer_fields_is_still_read(store: Store, small_gguf: Path) -> None:
+    model = store.import_file(small_gguf, "mine")
+    file = model.path.parent / "manifest.json"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps({key: known[key] for key in known if key not in ("draft", "recipe", "quality")}))
+    assert store.resolve("mine").manifest == model.manifest
+
+
+def test_a_conversion_takes_the_place_of_an_earlier_one_whole_or_not_at_all(
+    store: Store, small_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = small_gguf.read_bytes(), small_gguf.read_bytes() + b"\0" * 32
+    _converted(store, tmp_path / "model.gguf", first)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("models.store.Manifest.write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _converted(store, tmp_path / "model.gguf", second)
+    assert store.resolve("mine").path.read_bytes() == first
+    assert store.verify("mine") == []
+    for content in (second, first, second):
+        model = _converted(store, tmp_path / "model.gguf", content)
+        assert store.resolve("mine").path.read_bytes() == content
+        assert [file.name for file in model.path.parent.glob("*.gguf")] == [model.path.name]
+    with pytest.raises(UsageError, match="installed already"):
+        store.import_file(small_gguf, "mine")
+    store.import_file(small_gguf, "other")
+    with pytest.raises(UsageError, match="installed already"):
+        store.check_free("other", source="convert")
+
+
+def test_a_draft_of_ones_own_counts_before_the_catalogues(linked: Store, tiny: Path, small_gguf: Path) -> None:
+    linked.import_file(tiny, "one", how="link")
+    linked.import_file(tiny, "two", how="link")
+    linked.import_file(small_gguf, "small")
+    assert linked.draft_for(linked.resolve("one")) is None
+    linked.set_draft("one", "two")
+    draft = linked.draft_for(linked.resolve("one"))
+    assert draft is not None
+    assert draft.name == "two"
+    with pytest.raises(ModelError, match="small cannot draft for one"):
+        linked.set_draft("one", "small")
+    with pytest.raises(ModelError, match="not in the store"):
+        linked.set_draft("one", str(tiny))
+    linked.remove("two")
+    assert linked.draft_for(linked.resolve("one")) is None
+    linked.set_draft("one", None)
+    assert linked.resolve("one").manifest.draft is None  # type: ignore[union-attr]
