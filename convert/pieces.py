@@ -36,7 +36,7 @@ class Pieces:
             count = model.vocab_size()
             texts = [model.IdToPiece(number) for number in range(count)]
         except (RuntimeError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: not a SentencePiece model: {error}.", DAMAGED) from error
+            raise ModelError(f"{path}: not a SentencePiece model: {error}", DAMAGED) from error
         if count > size:
             raise ModelError(
                 f"{path}: has {count} tokens, but the embedding has {size} rows.",

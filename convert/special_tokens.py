@@ -150,7 +150,8 @@ def _follow_post_processor(
 
 
 def _token(part: dict[str, Any]) -> str | None:
-    return part.get("SpecialToken", {}).get("id")
+    token = part.get("SpecialToken", {}).get("id")
+    return token if isinstance(token, str) else None
 
 
 def _chat_template(checkpoint: Checkpoint, settings: dict[str, Any]) -> ChatTemplate | None:

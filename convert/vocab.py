@@ -156,7 +156,7 @@ def _open_tokenizer_json(checkpoint: Checkpoint) -> tuple[tokenizers.Tokenizer, 
     try:
         tokenizer = tokenizers.Tokenizer.from_buffer(text)
     except Exception as error:  # the library raises no other class
-        raise ModelError(f"{path}: not a tokenizer: {error}.", DAMAGED) from error
+        raise ModelError(f"{path}: not a tokenizer: {error}", DAMAGED) from error
     if not isinstance(tokenizer.model, tokenizers.models.BPE):
         kind = type(tokenizer.model).__name__
         raise ModelError(f"{path}: the tokenizer is of the kind {kind}; known are BPE and SentencePiece.")
