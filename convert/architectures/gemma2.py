@@ -61,6 +61,8 @@ class Gemma2(Architecture):
         self._check_scale()
         for key in ("attn_logit_softcapping", "final_logit_softcapping"):
             self.number(key)
+        if not any(self.sliding):
+            raise self.bad("layer_types", self.config.get("layer_types"), "a list with sliding layers")
 
     def _check_scale(self) -> None:
         scalar = self.hidden_size // self.heads if self.layers == self.layers_of_27b else self.head_dim

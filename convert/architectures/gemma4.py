@@ -78,9 +78,10 @@ class Gemma4(Gemma2):
             raise ModelError(
                 f"{self.file}: Gemma 4 with experts cannot be converted.", "The models without can: E2B, E4B, 31B."
             )
-        if self.sliding[-1]:
-            raise self.bad("layer_types", self.config.get("layer_types"), "a list that ends with full_attention")
-        if self.config["vocab_size_per_layer_input"] != self.vocab_size:
+        self.number("final_logit_softcapping")  # llama.cpp caps at 30 where it is not given
+        if self.sliding[-1] or not any(self.sliding):
+            raise self.bad("layer_types", self.config.get("layer_types"), "sliding layers with a full one at the end")
+        if self.config["hidden_size_per_layer_input"] and self.config["vocab_size_per_layer_input"] != self.vocab_size:
             raise self.bad("vocab_size_per_layer_input", self.config["vocab_size_per_layer_input"], "vocab_size")
         if self.rope_sliding.get("rope_type") != "default":
             raise self.bad("rope_type", self.rope_sliding.get("rope_type"), "default in sliding_attention")
