@@ -71,6 +71,11 @@ class Work:
         same: bool = stamped == json.loads(json.dumps(inputs))
         return same and (self.folder / name).exists()
 
+    @property
+    def size(self) -> int:
+        """Bytes of all that is in it."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
     def drop(self, name: str) -> None:
         """Remove what is no longer needed."""
         self._stamp(name).unlink(missing_ok=True)

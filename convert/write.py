@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
@@ -26,6 +27,7 @@ from convert.progress import OnProgress, silent
 from convert.safetensors import finite
 from convert.tensors import Dtype, LazyTensor
 from models.errors import ModelError, UsageError, UserError
+from models.gguf_header import Header, read_header
 from models.pull import check_space, sync_folder
 
 Choice = Literal["auto", "f32", "f16", "bf16"]
@@ -67,6 +69,24 @@ def disk_need(architecture: Architecture, dtype: Choice = "auto") -> int:
         + sum(file.stat().st_size for file in tokenizer if file.is_file())
         + _HEADER
     )
+
+
+def plan(architecture: Architecture, dtype: Choice = "auto", pre: str | None = None) -> Header:
+    """The header of the file that ``write_gguf`` would write, before anything is converted.
+
+    Raises:
+        ModelError: as :func:`write_gguf`, but for damage of the tensors' numbers.
+    """
+    chosen = choose_dtype(architecture, dtype)
+    tensors = [(name, tensor, _type(name, tensor, chosen)) for name, tensor in architecture.tensors()]
+    writer = _prepare(architecture, tensors, chosen, pre, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.gguf"
+        with path.open("xb") as file:
+            _write_header(writer, [file])
+            data = sum(gguf.GGUFWriter.ggml_pad(info.nbytes, 32) for part in writer.tensors for info in part.values())
+            file.truncate(file.tell() + data)  # a hole, which takes no space
+        return read_header(path)
 
 
 def write_gguf(

@@ -20,6 +20,7 @@ VERBS = {
     "models": ("assistant.cli.models:models", "List, pull, check and remove models."),
     "history": ("assistant.cli.history:history", "List, show, search, export and remove chats."),
     "cache": ("assistant.cli.cache:cache", "List, clear and limit what is kept of long prompts."),
+    "convert": ("assistant.cli.convert:convert", "Make a quantized model of a published checkpoint."),
     "bench": ("assistant.cli.bench:bench", "Measure how fast a model is on this machine."),
     "doctor": ("assistant.cli.doctor:doctor", "Say what works on this machine and what does not."),
     "config": ("assistant.cli.config:config", "Show or edit the settings."),

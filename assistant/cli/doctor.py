@@ -58,7 +58,7 @@ def _examine(name: str | None, *, load: bool, verify: bool) -> Iterator[Finding]
     yield "versions", "python", f"{platform.python_version()} on {platform.platform()}", True
     yield "versions", "sqlite", sqlite3.sqlite_version, sqlite3.sqlite_version_info >= (3, 35)
     try:
-        from models import hardware, llama
+        from models import backends, hardware, llama
     except UserError as error:
         yield "versions", "llama.cpp", f"{error.message} {error.hint}", False
         return
@@ -77,6 +77,8 @@ def _examine(name: str | None, *, load: bool, verify: bool) -> Iterator[Finding]
             True,
         )
 
+    for backend in backends.backends():
+        yield "backends", backend.name, backend.says, backend.is_fine
     yield from _files()
     yield from _store(verify=verify)
     if load:

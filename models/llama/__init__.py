@@ -6,7 +6,7 @@ it. What llama.cpp logs is kept here (:func:`log_lines`) and never reaches the u
 
 from models.llama.adapter import Adapter
 from models.llama.context import Aborted, Context, DecodeError, KVType, Sampler
-from models.llama.library import REQUIRED_VERSION, Device, devices, log_lines, system_info
+from models.llama.library import REQUIRED_VERSION, Device, devices, log_lines, registered, system_info
 from models.llama.model import Model
 from models.llama.observer import Observer, Product
 
@@ -24,5 +24,6 @@ __all__ = [
     "Sampler",
     "devices",
     "log_lines",
+    "registered",
     "system_info",
 ]

@@ -78,13 +78,15 @@ def errors_since(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that this build of llama.cpp sees; memory in bytes, 0 where it does not say."""
+    """A device that this build of llama.cpp sees; memory in bytes, 0 where it does not say. ``backend``: that it
+    belongs to, as :func:`registered` names it."""
 
     name: str
     description: str
     type: Literal["cpu", "gpu", "igpu", "accel"]
     memory_free: int
     memory_total: int
+    backend: str = "CPU"
 
     @property
     def is_gpu(self) -> bool:
@@ -117,6 +119,8 @@ def devices() -> list[Device]:
     for function in (ggml.ggml_backend_dev_name, ggml.ggml_backend_dev_description):
         function.restype, function.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
     ggml.ggml_backend_dev_type.restype, ggml.ggml_backend_dev_type.argtypes = ctypes.c_int, [ctypes.c_void_p]
+    ggml.ggml_backend_dev_backend_reg.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_backend_reg.argtypes = [ctypes.c_void_p]
     size_p = ctypes.POINTER(ctypes.c_size_t)
     ggml.ggml_backend_dev_memory.restype = None
     ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size_p, size_p]
@@ -133,9 +137,24 @@ def devices() -> list[Device]:
                 type=_DEVICE_TYPES[kind] if 0 <= kind < len(_DEVICE_TYPES) else "accel",
                 memory_free=free.value,
                 memory_total=total.value,
+                backend=_registry_name(ggml, ggml.ggml_backend_dev_backend_reg(device)),
             )
         )
     return found
+
+
+def registered() -> list[str]:
+    """The backends that this build has, as they call themselves: ``CPU``, ``CUDA``, ``Metal``, …"""
+    ggml = start()
+    ggml.ggml_backend_reg_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_reg_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_reg_get.argtypes = [ctypes.c_size_t]
+    return [_registry_name(ggml, ggml.ggml_backend_reg_get(index)) for index in range(ggml.ggml_backend_reg_count())]
+
+
+def _registry_name(ggml: ctypes.CDLL, registry: int) -> str:
+    ggml.ggml_backend_reg_name.restype, ggml.ggml_backend_reg_name.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+    return str(ggml.ggml_backend_reg_name(registry).decode())
 
 
 def sees_gpu() -> bool:
