@@ -49,10 +49,11 @@ class Product:
     Attributes:
         weight: its name in the model file.
         weight_shape: (…, matrices, rows, columns), always four numbers.
+        has_experts: of the matrices, each token is multiplied with a few.
     """
 
-    def __init__(self, ggml: ctypes.CDLL, tensor: _Tensor, experts: bool):
-        self._ggml, self._tensor, self._experts = ggml, tensor, experts
+    def __init__(self, ggml: ctypes.CDLL, tensor: _Tensor, has_experts: bool):
+        self._ggml, self._tensor, self.has_experts = ggml, tensor, has_experts
         weight = tensor.src[0].contents
         name = weight.name.decode("utf-8", "replace")
         # A copy that the scheduler made for another device is called CUDA0#blk.0.attn_k.weight#0.
@@ -80,7 +81,7 @@ class Product:
 
     def experts(self) -> NDArray[np.int32] | None:
         """(tokens, slots): which expert each slot of a token is; None for a dense weight."""
-        return self._read(self._tensor.src[2].contents, np.int32)[0, 0] if self._experts else None
+        return self._read(self._tensor.src[2].contents, np.int32)[0, 0] if self.has_experts else None
 
     def replace(self, results: NDArray[np.float32]) -> None:
         """Let the rest of the pass be computed with other results, of the same shape."""
@@ -98,7 +99,7 @@ class Product:
     @staticmethod
     def _size(tensor: _Tensor) -> int:
         """Bytes from the first number to the last, of numbers of 4 bytes."""
-        return 4 + sum((count - 1) * stride for count, stride in zip(tensor.ne, tensor.nb, strict=True))
+        return int(4 + sum((count - 1) * stride for count, stride in zip(tensor.ne, tensor.nb, strict=True)))
 
 
 class Observer:
