@@ -303,6 +303,7 @@ class Store:
         draft: str | None = None,
         recipe: dict[str, str] | None = None,
         quality: dict[str, float] | None = None,
+        replace: bool = False,
     ) -> Installed:
         """Install a GGUF file of this machine, all parts of a split one. A file that the catalogue knows by its digest
         is installed under its id.
@@ -310,9 +311,9 @@ class Store:
         Args:
             name: in the store; None: from the file's name.
             how: "link" leaves the file where it is (a symbolic link), "move" takes it away from there.
-            source: "convert" takes the place of an earlier conversion of this name, as soon as it is all there.
+            source, draft, recipe, quality: as in the manifest.
             origin, licence: None: the file's path, and what its header says.
-            draft, recipe, quality: as in the manifest.
+            replace: take the place of an earlier conversion of this name, as soon as all is there.
 
         Raises:
             ModelError: it is not a usable GGUF file.
@@ -323,9 +324,10 @@ class Store:
         total = sum(file.stat().st_size for file in originals)
         known = catalogue.load().by_digest(self._file_digest(originals[0])) if len(originals) == 1 else None
         name = known.id if known and name is None else name or name_of(originals[0])
-        self.check_free(name, source=source, known=known)
+        as_what: Literal["import", "convert"] = source if replace else "import"
+        self.check_free(name, source=as_what, known=known)
         with self._locked(name, lambda line: None, threading.Event()) as folder:
-            self.check_free(name, source=source, known=known)
+            self.check_free(name, source=as_what, known=known)
             before = self._read(folder)
             current = {file.name for file in before.manifest.files} if before and before.manifest else set()
             # Files that are replaced keep their names until the manifest names the new ones.

@@ -157,7 +157,7 @@ def test_an_interrupted_pull_is_listed_and_removed(store: Store) -> None:
 
 def _converted(store: Store, file: Path, content: bytes, **known: Any) -> Installed:
     file.write_bytes(content)
-    return store.import_file(file, "mine", how="move", source="convert", **known)
+    return store.import_file(file, "mine", how="move", source="convert", replace=True, **known)
 
 
 def test_what_is_known_of_a_conversion_is_kept(store: Store, small_gguf: Path, tmp_path: Path) -> None:

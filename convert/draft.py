@@ -1,0 +1,131 @@
+"""Draft models: who can draft for a model, and how to make one of a small sibling.
+
+Only a model with the same vocabulary can (``models.vocabulary``), and only one that is read much faster pays: drafting
+k tokens costs k reads of the draft for one of the target (Leviathan et al., arXiv 2211.17192).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from convert import recipe
+from convert.progress import OnProgress, silent
+from convert.quantize import quantize
+from models import catalogue, vocabulary
+from models.catalogue import Catalogue, Entry
+from models.errors import ModelError, UsageError
+from models.gguf_header import Header, read_header
+from models.store import Installed, Store
+
+DEFAULT = "Q8_0"
+# Of the target's bytes. A draft of half of them cannot win much even where most of its tokens are accepted.
+LARGEST = 0.5
+_SIMILAR = 0.2  # by how much numbers of parameters differ for which makers say the same: some store the embedding twice
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A model that can draft.
+
+    Attributes:
+        name: in the store, or the catalogue's id.
+        size: bytes.
+        installed: None: it has to be pulled first, and its vocabulary is as the catalogue says, not checked.
+    """
+
+    name: str
+    size: int
+    installed: Installed | None = None
+
+    @property
+    def note(self) -> str:
+        """What to do, for people."""
+        return f"{self.name} drafts" if self.installed else f"assistant models pull {self.name}"
+
+
+def partner(target: Installed | Path, store: Store, known: Catalogue | None = None) -> Partner | None:
+    """The best draft model for a target, in the store or else in the catalogue; None: neither has any.
+
+    Of those in the store the nearest relative by name, of these the smallest: it is read fastest.
+
+    Raises:
+        ModelError: the target is missing or damaged.
+    """
+    known = known or catalogue.load()
+    model = target if isinstance(target, Installed) else Installed(target.stem, target.absolute())
+    header = model.header()
+    meant = _entry(model, header, known)
+    wanted = known.find(meant.draft) if meant and meant.draft else None
+    names = _words(model.name, header.name)
+
+    def rank(one: Installed) -> tuple[bool, int, int]:
+        return wanted is not None and one.name == wanted.id, len(names & _words(one.name, one.header().name)), -one.size
+
+    possible = [one for one in store.installed() if can_draft(header, one)]
+    if possible:
+        best = max(possible, key=rank)
+        return Partner(best.name, best.size, best)
+    return Partner(wanted.id, wanted.size) if wanted and wanted.size <= LARGEST * header.size else None
+
+
+def can_draft(target: Header, draft: Installed) -> bool:
+    """Small enough, and of the same vocabulary."""
+    try:
+        return draft.size <= LARGEST * target.size and vocabulary.mismatch(target.files[0], draft.path) is None
+    except ModelError:  # a damaged file drafts for nobody
+        return False
+
+
+def make_draft(
+    target: Path,
+    source: Path,
+    out: Path,
+    *,
+    type: str = DEFAULT,
+    threads: int | None = None,
+    on_progress: OnProgress = silent,
+) -> None:
+    """Make a draft model of a small sibling by quantizing it. ``out`` appears whole or not at all.
+
+    Args:
+        source: GGUF of the sibling, if possible unquantized.
+        type: a mixture of llama.cpp.
+
+    Raises:
+        ModelError: the vocabularies differ, or a file cannot be used.
+        UsageError: the draft would be too large to pay, or what :func:`convert.quantize.quantize` refuses.
+    """
+    if reason := vocabulary.mismatch(target, source):
+        raise ModelError(f"{source} cannot draft for {target}: {reason}.", "Choose a sibling of the same family.")
+    header = read_header(source)
+    mixture = recipe.mixture(header, type)
+    largest = int(LARGEST * read_header(target).size)
+    if mixture.size > largest:
+        raise UsageError(
+            f"As {type} {source.name} has {mixture.size:,} bytes: a draft for {target.name} that pays has at most "
+            f"{largest:,}.",
+            "Choose a smaller sibling.",
+        )
+    quantize(source, out, mixture, threads=threads, allow_requantize=True, on_progress=on_progress)
+
+
+def _entry(model: Installed, header: Header, known: Catalogue) -> Entry | None:
+    """What the catalogue knows of the model, or of the one that it was made from: of the same architecture and number
+    of parameters, with the most words in common in their names."""
+    if model.entry:
+        return model.entry
+    names = _words(model.name, header.name)
+    alike = [
+        entry
+        for entry in known
+        if entry.architecture == header.architecture
+        and abs(entry.params - header.parameters) <= _SIMILAR * header.parameters
+        and len(names & _words(entry.id)) > 1
+    ]
+    return max(alike, key=lambda entry: len(names & _words(entry.id)), default=None)
+
+
+def _words(*names: str | None) -> set[str]:
+    return set(re.findall(r"[a-z]+|\d+", " ".join(name or "" for name in names).lower()))
