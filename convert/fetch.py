@@ -13,7 +13,7 @@ from models.errors import IntegrityError, ModelError, NetworkError, UserError
 from models.pull import MARGIN, check_space
 from models.sources import digest_of
 
-_REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_REPO = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 _WANTED = ("*.json", "tokenizer.model", "*.jinja", "README.md", "LICENSE*")
 _WEIGHTS = "*.safetensors"
 _TIMEOUT = 15.0  # seconds without an answer
