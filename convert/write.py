@@ -11,6 +11,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
@@ -39,7 +40,8 @@ _FILE_TYPES = {
     "bf16": LlamaFileType.MOSTLY_BF16,
 }
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2}
-_PIECE = 8 << 20  # bytes that are read, converted and written at once
+_PIECE = 2 << 20  # bytes that are read, converted and written at once: they stay in the processor's cache
+_FLUSH = 128 << 20  # bytes that are sent to the disk at once
 _CARD = 16 << 20  # bytes of README.md
 _HEADER = 16 << 20  # bytes: what a header takes beside the tokenizer, generously
 
@@ -147,18 +149,25 @@ def write_tensors(
     check_space(path.parent, space, f"{path.name} needs")
     total, done = sum(math.prod(tensor.shape) * _BYTES[type_] for _, tensor, type_ in tensors), 0
     todo = iter(tensors)
-    with _whole(paths) as files:
+    with _whole(paths) as files, ThreadPoolExecutor(1) as background:
         with _disk(path):
             _write_header(writer, files)
+        flushed, flushing = 0, background.submit(os.fsync, files[0].fileno())
         for file, part in zip(files, writer.tensors, strict=True):
             for name, tensor, type_ in (next(todo) for _ in part):
                 for piece in _pieces(name, tensor, type_):
+                    done += piece.nbytes
                     with _disk(path):
                         file.write(piece.data)
-                    done += piece.nbytes
+                        # The disk works while the next pieces are computed: little is left for the fsync at the end.
+                        if done - flushed >= _FLUSH and flushing.done():
+                            flushing.result()
+                            flushed, flushing = done, background.submit(os.fsync, file.fileno())
                     on_progress(done, total)
                 with _disk(path):
                     writer.write_padding(file, file.tell())
+        with _disk(path):
+            flushing.result()  # an error of the disk is told once only, and would be lost
     return paths
 
 
