@@ -27,7 +27,7 @@ after also did many before must through back years where much your way well down
 how too little state good very make world still own see men work long get here between both life
 под при что это как для так его она они мы вы был была было были есть если или уже только когда время человек
 def return import self print class while True None const let function 10 20 100 2024
-""".split()
+""".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,7 @@ def write_bpe_tokenizer(
         "bos_token": definition.bos,
         "eos_token": definition.eos,
         "pad_token": definition.special[0],
+        "unk_token": definition.special[0],
         "chat_template": CHAT_TEMPLATE,
         "clean_up_tokenization_spaces": definition.clean_up,
         "tokenizer_class": definition.tokenizer_class,
