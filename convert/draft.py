@@ -10,13 +10,17 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert import recipe
+from convert import architectures, recipe
+from convert.checkpoint import Checkpoint
 from convert.progress import OnProgress, silent
 from convert.quantize import quantize
+from convert.work import FOLDER, Work
+from convert.write import write_gguf
 from models import catalogue, vocabulary
 from models.catalogue import Catalogue, Entry
 from models.errors import ModelError, UsageError
 from models.gguf_header import Header, read_header
+from models.importing import name_of
 from models.store import Installed, Store
 
 DEFAULT = "Q8_0"
@@ -129,3 +133,41 @@ def _entry(model: Installed, header: Header, known: Catalogue) -> Entry | None:
 
 def _words(*names: str | None) -> set[str]:
     return set(re.findall(r"[a-z]+|\d+", " ".join(name or "" for name in names).lower()))
+
+
+def install_draft(
+    target: Installed,
+    source: Path,
+    store: Store,
+    *,
+    type: str = DEFAULT,
+    name: str | None = None,
+    threads: int | None = None,
+    on_progress: OnProgress = silent,
+) -> Installed:
+    """Make a draft model of a small sibling, put it into the store, and let it draft for the target.
+
+    Args:
+        source: the sibling: a checkpoint's folder, or a GGUF file. name: of the draft in the store.
+
+    Raises:
+        As :func:`make_draft`; UsageError: the name is taken, or the target is not in the store.
+    """
+    if target.manifest is None:
+        raise UsageError(f"{target.path} is not in the store.", "Bring it in: assistant models import FILE")
+    name = name or name_of(Path(f"{source.absolute().stem}-{type}-draft.gguf"))
+    store.check_free(name, source="convert")
+    with Work(store.root / FOLDER / name) as work:
+        if source.is_dir():
+            unquantized = work.folder / "sibling.gguf"
+            unquantized.unlink(missing_ok=True)
+            write_gguf(architectures.find(Checkpoint.open(source)), unquantized, on_progress=on_progress)
+        else:
+            unquantized = source
+        made = work.folder / f"{name}.gguf"
+        made.unlink(missing_ok=True)
+        make_draft(target.path, unquantized, made, type=type, threads=threads, on_progress=on_progress)
+        draft = store.import_file(made, name, how="move", source="convert", origin=str(source.absolute()))
+        work.remove()
+    store.set_draft(target.name, draft.name)
+    return draft

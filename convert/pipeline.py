@@ -20,7 +20,7 @@ from convert.recipe import Recipe
 from convert.report import Report, types_of
 from convert.steps import Display, Inputs, Progress, Steps
 from convert.tensor_types import FLOATS
-from convert.work import Work
+from convert.work import FOLDER, Work
 from models.errors import ModelError, UsageError
 from models.fingerprint import fingerprint
 from models.gguf_header import Header, read_header, split_parts
@@ -29,7 +29,6 @@ from models.store import Installed, Store
 
 _FEW_BITS = 5.0  # bits a weight under which super weights are protected
 _HELPED_BITS = 5.6  # under which an importance matrix is worth its time: Q5_K_M and smaller
-_WORK = ".convert"
 _DTYPES: dict[str, write.Choice] = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
 _READ = ("*.safetensors", "*.json", "tokenizer.model", "*.jinja", "README.md")  # of a checkpoint
 
@@ -55,7 +54,7 @@ class Plan:
 
 def unfinished(store: Store) -> list[Work]:
     """Work folders in the store of conversions that did not end."""
-    root = store.root / _WORK
+    root = store.root / FOLDER
     return [Work(folder) for folder in sorted(root.iterdir()) if folder.is_dir()] if root.is_dir() else []
 
 
@@ -98,10 +97,10 @@ class Pipeline:
         self._name = options.store_name(name)
         if options.output is None:
             store.check_free(self._name, source="convert")
-            self._work = Work(store.root / _WORK / self._name)
+            self._work = Work(store.root / FOLDER / self._name)
         else:
             output = options.output.absolute()
-            self._work = Work(output.with_name(f".{output.name}{_WORK}"))
+            self._work = Work(output.with_name(f".{output.name}{FOLDER}"))
 
     def plan(self) -> Plan:
         """What would be done, without doing it.

@@ -205,6 +205,8 @@ class Steps:
 
     def variants(self, recipes: Mapping[str, Recipe]) -> list[Path]:
         """Other versions of the result, to compare it with."""
+        if not recipes:
+            return []
         with self._progress.step("variants") as progress:
             return [self.quantized(name, one, progress) for name, one in recipes.items()]
 

@@ -6,6 +6,7 @@ anew. The maker writes whole files only (``*.partial``, then rename), so a file 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ import filelock
 
 from models.errors import UserError
 
+FOLDER = ".convert"  # of all work folders in a store
 _LOCK = "in-use.lock"
 
 
@@ -45,6 +47,8 @@ class Work:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self.folder.is_dir() and [path.name for path in self.folder.iterdir()] == [_LOCK]:
+            self.remove()  # nothing was finished
         self._lock.release()
 
     def made(self, name: str, inputs: Mapping[str, Any], make: Callable[[Path], object]) -> Path:
@@ -89,6 +93,9 @@ class Work:
         """Remove the folder and all in it."""
         self._lock.release()
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # of other conversions, or a user's own folder
+            if self.folder.parent.name == FOLDER:
+                self.folder.parent.rmdir()
 
     def _stamp(self, name: str) -> Path:
         return self.folder / f"{name}.made-from.json"

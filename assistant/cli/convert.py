@@ -186,6 +186,7 @@ for _tool in (
     convert_tools.super_weights,
     convert_tools.imatrix,
     convert_tools.inspect,
+    convert_tools.draft,
     convert_tools.lora,
     convert_tools.merge,
 ):

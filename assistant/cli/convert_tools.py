@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from assistant.cli.convert_display import ConvertDisplay
-from models.errors import UsageError
+from models.errors import UsageError, UserError
 from models.pull import size_text
 from models.store import Store
 
@@ -194,6 +194,60 @@ def inspect(path: str, tensors: bool, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("target", metavar="MODEL")
+@click.option("--from", "source", type=_FILE, help="Make it of this small sibling: a GGUF file, or a checkpoint.")
+@click.option("--use", metavar="DRAFT", help="Take this model of the store.")
+@click.option("--quant", metavar="TYPE", help="The type of what is made; without it the one that is read fastest.")
+@click.option("--name", help="Its name in the store.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def draft(
+    target: str, source: Path | None, use: str | None, quant: str | None, name: str | None, as_json: bool
+) -> None:
+    """Give an installed MODEL a draft model: a small one of the same vocabulary, that guesses ahead.
+
+    Without --from and --use, the best one of the store or of the catalogue. `assistant bench -m MODEL` says what it
+    gains. Exit code 1: there is none.
+    """
+    from convert import draft as drafts
+
+    if sum(given is not None for given in (source, use)) > 1:
+        raise UsageError("--from and --use contradict each other.", "Leave one of them out.")
+    if source is None and (quant or name):
+        raise UsageError("--quant and --name say how a draft is made.", "Say of what: --from FILE")
+    store = Store()
+    model = store.resolve(target)
+    if source is not None:
+        if not source.exists():
+            raise UsageError(f"There is no {source}.", "Look at the path.")
+        with ConvertDisplay() as display:
+            display.step("draft")
+            kind = (quant or drafts.DEFAULT).upper()
+            made = drafts.install_draft(model, source, store, type=kind, name=name, on_progress=display.progress)
+        partner = drafts.Partner(made.name, made.size, made)
+    elif use is not None:
+        chosen = store.resolve(use)
+        store.set_draft(model.name, chosen.name)
+        partner = drafts.Partner(chosen.name, chosen.size, chosen)
+    else:
+        found = drafts.partner(model, store)
+        if found is None:
+            raise UserError(
+                f"Nobody in the store or the catalogue can draft for {model.name}.",
+                f"Make one of a small sibling: assistant convert draft {target} --from FILE",
+            )
+        partner = found
+        if partner.installed and model.manifest:
+            store.set_draft(model.name, partner.name)
+    if as_json:
+        facts = {"model": model.name, "draft": partner.name, "size": partner.size}
+        _print_json(facts | {"installed": partner.installed is not None})
+    elif partner.installed:
+        click.echo(f"{partner.name} ({size_text(partner.size)}) drafts for {model.name}.")
+    else:
+        click.echo(f"{partner.name} ({size_text(partner.size)}) can: assistant models pull {partner.name}")
+
+
+@click.command()
 @click.argument("adapter", type=_FILE)
 @click.option("--base", required=True, metavar="MODEL", help="The model it was trained on: name, file or folder.")
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE.gguf", help="Where to write it.")
@@ -241,5 +295,5 @@ def _check_free(path: Path | None) -> None:
         raise UsageError(f"There is no folder {path.absolute().parent}.", "Make it first.")
 
 
-def _print_json(value: Iterable[Any]) -> None:
+def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
