@@ -38,8 +38,6 @@ MODELS["layers differ"][1][0]["attention.head_count_kv"] = [8, *[1] * 7]
 _LINE = re.compile(
     r"\[ *\d+/ *\d+\] +(\S+) +- \[.*?\], type = +(\S+), size = +[\d.]+ MiB(?: -> +[\d.]+ MiB \((\S+)\))?"
 )
-    r"\[ *\d+/ *\d+\] +(\S+) +- \[.*?\], type = +(\S+), size = +[\d.]+ MiB(?: -> +[\d.]+ MiB \((\S+)\))?"
-)
 
 
 def dry_run(path: Path, name: str, header: Header, has_imatrix: bool) -> tuple[dict[str, str], set[str]]:
