@@ -108,7 +108,7 @@ class Family:
     """
     Attributes:
         config: ``config.json``.
-        tokenizer: the kind that the checkpoint comes with.
+        tokenizer: ``sentencepiece``, ``byte_fallback``, or the pre-tokenizer of a byte-level BPE.
         layer: shapes of a layer's tensors: (config, index).
         more: shapes of tensors outside layers, besides embedding, norm and head.
         prefix: before every tensor name.
@@ -188,7 +188,7 @@ FAMILIES: dict[str, Family] = {
             "rope_theta": 500000.0,
             "tie_word_embeddings": True,
         },
-        tokenizer="bpe",
+        tokenizer="llama-bpe",
     ),
     # Llama 2 and what has its tokenizer
     "llama2": Family(
@@ -252,7 +252,7 @@ FAMILIES: dict[str, Family] = {
             "vision_config": {"model_type": "pixtral", "hidden_size": 32, "num_hidden_layers": 1},
             "vision_feature_layer": -1,
         },
-        tokenizer="bpe",
+        tokenizer="tekken",
         prefix="language_model.",
         others={
             "multi_modal_projector.linear_1.weight": (64, 32),
@@ -277,7 +277,7 @@ FAMILIES: dict[str, Family] = {
             "tie_word_embeddings": True,
             "use_sliding_window": False,
         },
-        tokenizer="bpe",
+        tokenizer="qwen2",
         layer=qwen2_layer,
     ),
     "qwen3": Family(
@@ -296,7 +296,7 @@ FAMILIES: dict[str, Family] = {
             "tie_word_embeddings": True,
             "use_sliding_window": False,
         },
-        tokenizer="bpe",
+        tokenizer="qwen2",
         layer=qwen3_layer,
     ),
     # Granite 3.3
@@ -317,7 +317,7 @@ FAMILIES: dict[str, Family] = {
             "rope_theta": 10000000.0,
             "tie_word_embeddings": True,
         },
-        tokenizer="bpe",
+        tokenizer="refact",
     ),
     "smollm3": Family(
         SIZES
@@ -338,7 +338,7 @@ FAMILIES: dict[str, Family] = {
             "tie_word_embeddings": True,
             "use_sliding_window": False,
         },
-        tokenizer="bpe",
+        tokenizer="smaug-bpe",
     ),
     # Phi-4-mini: three quarters of each head are rotated, factors for short and for long texts
     "phi3": Family(
@@ -360,7 +360,7 @@ FAMILIES: dict[str, Family] = {
             "sliding_window": 262144,
             "tie_word_embeddings": True,
         },
-        tokenizer="bpe",
+        tokenizer="gpt-4o",
         layer=phi3_layer,
     ),
     # Phi-3-mini-4k

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from families import FAMILIES
 from numpy.typing import NDArray
+from small_tokenizers import write_bpe_tokenizer, write_byte_fallback_tokenizer, write_sentencepiece_tokenizer
 
 # name -> dtype, shape, bytes
 Tensors = dict[str, tuple[str, tuple[int, ...], bytes]]
@@ -34,7 +35,13 @@ def random_checkpoint(
             del text[key]
     if dtype == "F8_E4M3":
         full["quantization_config"] = {"quant_method": "fp8", "activation_scheme": "static", "weight_block_size": None}
-    folder.mkdir(parents=True, exist_ok=True)
+    match recipe.tokenizer:
+        case "sentencepiece":
+            write_sentencepiece_tokenizer(folder, text["vocab_size"])
+        case "byte_fallback":
+            write_byte_fallback_tokenizer(folder, text["vocab_size"])
+        case pre:
+            write_bpe_tokenizer(folder, pre=pre, size=text["vocab_size"])
     (folder / "config.json").write_text(json.dumps(full, indent=2))
     stored: Tensors = {}
     for name, shape in recipe.shapes(text).items():
