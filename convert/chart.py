@@ -77,7 +77,7 @@ def draw(points: Sequence[Point], path: Path, *, title: str = "") -> None:
     )  # fmt: skip
     edges = [_ACCENT if point in best else _GREY for point in points]
     speeds = [point.speed for point in points if point.speed is not None]
-    if len(speeds) == len(points):
+    if len(speeds) == len(points) > 1:
         dots = axes.scatter(sizes, losses, s=90, c=speeds, cmap="YlGnBu", edgecolors=edges, linewidths=1.5, zorder=3)
         figure.colorbar(dots, ax=axes, label="decode on this machine, tokens per second", pad=0.02).outline.set_visible(
             False

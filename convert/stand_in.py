@@ -8,7 +8,6 @@ say how much the type loses of these very weights.
 from __future__ import annotations
 
 import math
-import mmap
 import struct
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +27,6 @@ SAMPLE = 16_000_000  # numbers that are looked at, of all matrices together
 _FEWEST_ROWS = 4
 _PIECE = 16 << 20  # bytes that are written at once
 _TYPE_IDS = {name: number for number, (name, _, _) in TYPES.items()}
-# Bytes of a metadata value, by its type in the file; 8 is a string, 9 an array.
-_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_STRING, _ARRAY = 8, 9
-
 Importance = Mapping[str, NDArray[np.float32]]  # tensor -> of its columns
 
 
@@ -120,14 +115,14 @@ class Quantized:
             self._rows(tensor) * self.blocks[tensor.name].shape[1] if tensor.name in self.blocks else tensor.size
             for tensor in header.tensors
         ]
-        items = [item for key, item in _metadata(header.files[0]) if not key.startswith(b"split.")]
         infos, offset = [], 0
         for tensor, size in zip(header.tensors, sizes, strict=True):
             name, dims = tensor.name.encode(), len(tensor.shape)
             infos.append(struct.pack("<Q", len(name)) + name + struct.pack(f"<I{dims}Q", dims, *tensor.shape))
             infos.append(struct.pack("<IQ", _TYPE_IDS[self.types[tensor.name]], offset))
             offset += -(-size // alignment) * alignment
-        head = struct.pack("<4sIQQ", b"GGUF", 3, len(header.tensors), len(items)) + b"".join([*items, *infos])
+        head = struct.pack("<4sIQQ", b"GGUF", 3, len(header.tensors), len(header.metadata))
+        head += _metadata(header) + b"".join(infos)
         with path.open("wb") as file:
             file.write(head + bytes(-len(head) % alignment))
             done = 0
@@ -154,30 +149,9 @@ class Quantized:
             yield piece[: rows - start].data
 
 
-def _metadata(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """(key, the whole item as it lies in the file) of a file whose header was read and checked before."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-
-        def u64(at: int) -> int:
-            return int.from_bytes(data[at : at + 8], "little")
-
-        def value_end(type: int, at: int) -> int:
-            if type == _STRING:
-                return at + 8 + u64(at)
-            return at + _SIZES[type]
-
-        at = 24
-        for _ in range(u64(16)):
-            start, at = at, at + 8 + u64(at)
-            key = data[start + 8 : at]
-            type, at = int.from_bytes(data[at : at + 4], "little"), at + 4
-            if type == _ARRAY:
-                type, length, at = int.from_bytes(data[at : at + 4], "little"), u64(at + 4), at + 12
-                if type != _STRING:
-                    at += _SIZES[type] * length
-                else:
-                    for _ in range(length):
-                        at = value_end(type, at)
-            else:
-                at = value_end(type, at)
-            yield key, data[start:at]
+def _metadata(header: Header) -> bytes:
+    """All items as they lie in the first file; it is no longer one of several."""
+    with header.files[0].open("rb") as file:
+        items = file.read(header.metadata_size)[24:]  # behind the magic, the version and two counts
+    key = struct.pack("<Q11sI", 11, b"split.count", gguf.GGUFValueType.UINT16)
+    return items.replace(key + struct.pack("<H", len(header.files)), key + struct.pack("<H", 1))

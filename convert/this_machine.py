@@ -23,7 +23,7 @@ from convert.recipe import for_backend, mixture
 from convert.stand_in import Importance, Sample
 from models import fit, hardware, llama
 from models.errors import ModelError
-from models.gguf_header import read_header
+from models.gguf_header import Header, read_header
 from models.paths import cache_dir
 from models.pull import check_space, size_text
 
@@ -96,8 +96,7 @@ def choose(
     folder.mkdir(parents=True, exist_ok=True)
     sample = Sample(header, _importance(imatrix))
     room = placement.room()
-    window = min(fit.WINDOW, header.context_length or fit.WINDOW)
-    beside = replace(fit.memory_need(header, window), weights=0).total
+    beside = beside_the_weights(header)
     recipes = {name: mixture(header, name, has_imatrix=imatrix is not None) for name in (*candidates, MEASURE)}
     check_space(folder, max(recipe.size for recipe in recipes.values()), "Measuring needs")
     limit = MOST_ERROR * sample.quantize(recipes[MEASURE].types, threads).error
@@ -120,6 +119,12 @@ def choose(
         found.append(candidate)
     on_progress(whole, whole)
     return _choice(found, limit, room - beside)
+
+
+def beside_the_weights(header: Header) -> int:
+    """Bytes of memory that a model takes with the window of a recommendation, but for its weights."""
+    window = min(fit.WINDOW, header.context_length or fit.WINDOW)
+    return replace(fit.memory_need(header, window), weights=0).total
 
 
 def _importance(imatrix: Path | None) -> Importance:
