@@ -146,7 +146,6 @@ SIZES: Config = {
 }
 
 GEMMA4: Config = SIZES | {
-    "architectures": ["Gemma4ForCausalLM"],
     "model_type": "gemma4_text",
     "attention_bias": False,
     "enable_moe_block": False,
@@ -459,26 +458,43 @@ FAMILIES: dict[str, Family] = {
         layer=gemma3_layer,
         norm=0.0,
     ),
-    # Gemma 4 E2B: an embedding for every layer, shared keys and values
+    # Gemma 4 E2B: vision and hearing around it, an embedding for every layer, shared keys and values
     "gemma4": Family(
-        GEMMA4
-        | {
-            "attention_k_eq_v": False,
-            "hidden_size_per_layer_input": 16,
-            "layer_types": [*["sliding_attention"] * 2, "full_attention"] * 3,
-            "num_global_key_value_heads": None,
-            "num_hidden_layers": 9,
-            "num_kv_shared_layers": 6,
-            "use_double_wide_mlp": True,
+        {
+            "architectures": ["Gemma4ForConditionalGeneration"],
+            "model_type": "gemma4",
+            "audio_config": {"model_type": "gemma4_audio", "hidden_size": 32, "num_hidden_layers": 1},
+            "dtype": "bfloat16",
+            "text_config": GEMMA4
+            | {
+                "attention_k_eq_v": False,
+                "hidden_size_per_layer_input": 16,
+                "layer_types": [*["sliding_attention"] * 2, "full_attention"] * 3,
+                "num_global_key_value_heads": None,
+                "num_hidden_layers": 9,
+                "num_kv_shared_layers": 6,
+                "use_double_wide_mlp": True,
+            },
+            "tie_word_embeddings": True,
+            "vision_config": {"model_type": "gemma4_vision", "hidden_size": 32, "num_hidden_layers": 1},
         },
         tokenizer="byte_fallback",
         layer=gemma4_layer,
         more=gemma4_more,
+        prefix="model.language_",
+        others={
+            "model.audio_tower.layers.0.feed_forward1.ffw_layer_1.linear.weight": (32, 32),
+            "model.embed_audio.embedding_projection.weight": (64, 32),
+            "model.embed_vision.embedding_projection.weight": (64, 32),
+            "model.vision_tower.encoder.layers.0.input_layernorm.weight": (32,),
+            "model.vision_tower.patch_embedder.input_proj.weight": (32, 768),
+        },
     ),
     # Gemma 4 31B: full layers use their keys as values
     "gemma4_31b": Family(
         GEMMA4
         | {
+            "architectures": ["Gemma4ForCausalLM"],
             "attention_k_eq_v": True,
             "hidden_size_per_layer_input": 0,
             "layer_types": [*["sliding_attention"] * 2, "full_attention"],
