@@ -13,7 +13,7 @@ from typing import Any
 
 from convert import fp8
 from convert.json_files import DAMAGED, MAX_JSON, read_object
-from convert.safetensors import Stored, read_tensors
+from convert.safetensors import Stored, check_name, read_tensors
 from convert.tensors import LazyTensor
 from models.errors import ModelError
 from models.gguf_header import MAX_TENSORS
@@ -95,8 +95,9 @@ def _index(folder: Path) -> dict[str, str] | None:
     if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"{path}: has no weight_map.", DAMAGED)
     for name, file in weight_map.items():
+        check_name(path, name)
         if not isinstance(file, str) or not file.endswith(".safetensors") or Path(file).name != file or "\\" in file:
-            raise ModelError(f"{path}: tensor {name[:80]!r}: {str(file)[:80]!r} is not a safetensors file's name.")
+            raise ModelError(f"{path}: tensor {name}: {str(file)[:80]!r} is not a safetensors file's name.")
         if not (folder / file).exists():
             raise ModelError(
                 f"{folder / file} is missing: {INDEX} puts the tensor {name} there.", "Download the missing file."

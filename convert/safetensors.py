@@ -21,6 +21,7 @@ from models.errors import ModelError
 
 MAX_HEADER = 32 << 20  # bytes; that of 50,000 tensors has 7 MB
 MAX_DIMS = 8
+MAX_NAME = 256
 
 # How numpy reads each type; BF16 and FP8 as bit patterns.
 _NUMPY = {
@@ -124,8 +125,7 @@ def read_tensors(path: Path) -> dict[str, Stored]:
 
 def _tensor(path: Path, name: str, entry: Any, begin: int) -> tuple[Stored, int]:
     """The tensor of an entry in the header, and where its bytes end."""
-    if not name.isprintable():
-        raise ModelError(f"{path}: {name[:80]!r} as the name of a tensor: not printable.")
+    check_name(path, name)
     if not isinstance(entry, dict):
         raise ModelError(f"{path}: tensor {name}: its entry in the header is not an object.", DAMAGED)
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
@@ -145,6 +145,12 @@ def _tensor(path: Path, name: str, entry: Any, begin: int) -> tuple[Stored, int]
             f"{dtype} of shape {tuple(shape)} has {need} bytes, the offsets say {offsets[1] - offsets[0]}", DAMAGED
         )
     return tensor, begin + offsets[1]
+
+
+def check_name(path: Path, name: str) -> None:
+    """Refuse what would upset the terminal that an error is printed on."""
+    if not name.isprintable() or len(name) > MAX_NAME:
+        raise ModelError(f"{path}: {name[:80]!r} is not a tensor's name.", DAMAGED)
 
 
 def _whole_numbers(values: Any) -> TypeGuard[list[int]]:
