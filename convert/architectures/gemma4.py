@@ -17,7 +17,7 @@ import numpy as np
 
 from convert import vocab
 from convert.architectures.architecture import Shape
-from convert.architectures.gemma2 import Gemma2
+from convert.architectures.gemma2 import COMPUTED, Gemma2
 from convert.tensors import LazyTensor, computed
 from models.errors import ModelError
 
@@ -48,13 +48,9 @@ class Gemma4(Gemma2):
         "hidden_size_per_layer_input": 256,
         "num_kv_shared_layers": 0,
     }
-    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "hidden_activation": ("gelu_pytorch_tanh",),
-        "tie_word_embeddings": (True,),
-        "use_bidirectional_attention": ("vision", False),
-    }
+    fixed = COMPUTED | {"use_bidirectional_attention": ("vision", False)}  # "vision": images alone
     ropes = ("proportional",)
-    skipped = ("lm_head.", "vision_tower.", "audio_tower.", "embed_vision.", "embed_audio.")
+    skipped = ("vision_tower.", "audio_tower.", "embed_vision.", "embed_audio.")
     norms_add_one = False
 
     def __init__(self, checkpoint: Checkpoint):
@@ -71,7 +67,7 @@ class Gemma4(Gemma2):
             )
 
     def _count(self, key: str) -> int:
-        return self.integer(key) if self.config[key] != 0 else 0
+        return self.integer(key) if self.config.get(key, 0) != 0 else 0
 
     def _check(self) -> None:
         if self.config.get("enable_moe_block"):
@@ -81,8 +77,10 @@ class Gemma4(Gemma2):
         self.number("final_logit_softcapping")  # llama.cpp caps at 30 where it is not given
         if self.sliding[-1] or not any(self.sliding):
             raise self.bad("layer_types", self.config.get("layer_types"), "sliding layers with a full one at the end")
-        if self.config["hidden_size_per_layer_input"] and self.config["vocab_size_per_layer_input"] != self.vocab_size:
-            raise self.bad("vocab_size_per_layer_input", self.config["vocab_size_per_layer_input"], "vocab_size")
+        if self._count("hidden_size_per_layer_input"):
+            rows = self.integer("vocab_size_per_layer_input")
+            if rows != self.vocab_size:
+                raise self.bad("vocab_size_per_layer_input", rows, "vocab_size")
         if self.rope_sliding.get("rope_type") != "default":
             raise self.bad("rope_type", self.rope_sliding.get("rope_type"), "default in sliding_attention")
 

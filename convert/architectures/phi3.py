@@ -39,6 +39,8 @@ class Phi3(Architecture):
     def __init__(self, checkpoint: Checkpoint):
         super().__init__(checkpoint)
         share = self.number("partial_rotary_factor", self.config | self.rope)
+        if share > 1:
+            raise self.bad("partial_rotary_factor", share, "at most 1")
         self.rotated = int(share * self.head_dim)
 
     def layer(self, index: int) -> dict[str, Shape]:
@@ -54,7 +56,8 @@ class Phi3(Architecture):
 
     def write_metadata(self, writer: gguf.GGUFWriter) -> None:
         super().write_metadata(writer)
-        writer.add_sliding_window(self.config.get("sliding_window", 0))
+        # 0 is how llama.cpp knows Phi-4.
+        writer.add_sliding_window(self.integer("sliding_window") if "sliding_window" in self.config else 0)
 
     def _write_rope(self, writer: gguf.GGUFWriter) -> None:
         trained, original = self.integer("max_position_embeddings"), self.integer("original_max_position_embeddings")
@@ -62,6 +65,8 @@ class Phi3(Architecture):
         writer.add_rope_dimension_count(self.rotated)
         writer.add_rope_scaling_orig_ctx_len(original)
         if self.rope["rope_type"] != "default":
+            if original == 1:
+                raise self.bad("original_max_position_embeddings", original, "more than 1")
             stretch = math.log(max(trained / original, 1)) / math.log(original)
             writer.add_rope_scaling_attn_factors(math.sqrt(1 + stretch))
 
