@@ -246,9 +246,10 @@ def _rows_of_matrices(shape: tuple[int, ...], x: NDArray[np.float32]) -> Iterato
 
 def _add_squares(rows: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
     """Row after row, so that float32 rounds as in llama.cpp."""
-    squares = rows * rows
-    squares[0] += sums
-    np.add.reduce(squares, axis=0, out=sums)
+    with np.errstate(over="ignore", invalid="ignore"):  # the sums are looked at
+        squares = rows * rows
+        squares[0] += sums
+        np.add.reduce(squares, axis=0, out=sums)
 
 
 def _read_gguf(path: Path, data: mmap.mmap) -> Imatrix:
