@@ -73,7 +73,8 @@ def read_limited(path: Path, limit: int = MAX_JSON) -> bytes:
         ModelError: missing, or too big.
     """
     with open_regular(path) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(min(size, limit))
+    if size > limit:
         raise ModelError(f"{path}: larger than {limit >> 20} MB: not the file of this name that a model comes with.")
     return content

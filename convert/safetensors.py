@@ -103,10 +103,10 @@ def read_tensors(path: Path) -> dict[str, Stored]:
         length = int.from_bytes(file.read(8), "little")
         if length > MAX_HEADER:
             raise ModelError(f"{path}: not a safetensors file: its header would have {length} bytes.", DAMAGED)
+        begin = 8 + length
+        if not length or begin > size:
+            raise ModelError(f"{path}: not a safetensors file, or only the beginning of one.", DAMAGED)
         text = file.read(length)
-    begin = 8 + length
-    if not length or begin > size:
-        raise ModelError(f"{path}: not a safetensors file, or only the beginning of one.", DAMAGED)
     header = parse_object(path, text, unique=True)
     header.pop("__metadata__", None)
     found = {name: _tensor(path, name, header[name], begin) for name in sorted(header)}

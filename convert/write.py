@@ -197,18 +197,19 @@ def _add_card(folder: Path, writer: gguf.GGUFWriter) -> None:
         metadata = gguf.Metadata.load(None, Path(os.path.abspath(folder)), None, counts[0])
         metadata.name = metadata.name or folder.name or "model"
         metadata.size_label = metadata.size_label or gguf.size_label(*counts)
-        for field in ("tags", "languages"):  # "no" and 1.5 are no strings in YAML
+        for field in ("tags", "languages"):  # 1.5 is a number in YAML, and the Norwegian "no" is False
             if values := getattr(metadata, field):
-                setattr(metadata, field, [str(value) for value in values])
+                setattr(metadata, field, ["no" if value is False else str(value) for value in values])
         metadata.set_gguf_meta_model(writer)
+        for entry in writer.kv_data[0].values():
+            if entry.type == gguf.GGUFValueType.STRING:
+                entry.value = str(entry.value)
+            writer._pack_val(entry.value, entry.type, add_vtype=True, sub_type=entry.sub_type)  # raises if it cannot be
     except Exception as error:
         raise ModelError(
             f"{card}, config.json or generation_config.json: the description of the model cannot be read: {error}.",
             "Correct what is between the two lines --- at the top of README.md, or remove the file.",
         ) from error
-    for entry in writer.kv_data[0].values():
-        if entry.type == gguf.GGUFValueType.STRING:
-            entry.value = str(entry.value)
 
 
 def _write_header(writer: gguf.GGUFWriter, files: list[BufferedWriter]) -> None:

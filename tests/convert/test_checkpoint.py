@@ -377,7 +377,7 @@ def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_pipe_does_not_hang(folder: Path, name: str) -> None:
-    (folder / "config.json").unlink(missing_ok=True) if name == "config.json" else None
+    (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
     error = refused(folder, "not a regular file")
     assert re.search(re.escape(name), error.message)
