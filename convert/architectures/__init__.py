@@ -44,7 +44,8 @@ def find(checkpoint: Checkpoint) -> Architecture:
     """The checkpoint as a model of its family.
 
     Raises:
-        ModelError: ``config.json`` names no family, or one that is not known; or the configuration makes no sense.
+        ModelError: ``config.json`` names no family, or one that is not known; the configuration makes no sense; a
+            tensor is missing, has the wrong shape, or is not known.
     """
     file = checkpoint.folder / "config.json"
     names = checkpoint.config.get("architectures")
@@ -53,6 +54,8 @@ def find(checkpoint: Checkpoint) -> Architecture:
         raise ModelError(f"{file} does not say which architecture the model has.", f"Add its name to it. {known}")
     name = names[0]
     if name in KNOWN:
-        return KNOWN[name](checkpoint)
+        architecture = KNOWN[name](checkpoint)
+        architecture.checked_tensors()  # from here on, sizes in the configuration are those of real tensors
+        return architecture
     why = " Models that mix attention with recurrent layers cannot be converted." if name.startswith(HYBRID) else ""
     raise ModelError(f"{file}: the architecture {name[:100]} is not known.{why}", known)

@@ -223,7 +223,7 @@ class Architecture:
     def plain_name(self, name: str) -> str | None:
         """The tensor's name in a checkpoint of the language model alone; None: it is not part of that."""
         plain = name.replace("language_model.", "", 1)
-        if name.endswith(".rotary_emb.inv_freq") or plain.removeprefix("model.").startswith(self.skipped or ("\0",)):
+        if name.endswith(".rotary_emb.inv_freq") or plain.removeprefix("model.").startswith(self.skipped):
             return None
         return plain
 
@@ -246,22 +246,12 @@ class Architecture:
     def _gguf_names(self) -> gguf.TensorNameMap:
         return gguf.get_tensor_name_map(self.arch, self.layers)
 
-    def tensors(self) -> Iterator[tuple[str, LazyTensor]]:
-        """All tensors, by their GGUF names: extras first, then the checkpoint's, in its order.
+    def checked_tensors(self) -> dict[str, LazyTensor]:
+        """The checkpoint's tensors by plain name: all that must be there are, with the right shapes, and no others.
 
         Raises:
             ModelError: a tensor is missing, has the wrong shape, or is not known; file and tensor are named.
         """
-        found = self._checked()
-        return self._convert_all(found)
-
-    def _convert_all(self, tensors: Mapping[str, LazyTensor]) -> Iterator[tuple[str, LazyTensor]]:
-        yield from self.extra_tensors()
-        for name, tensor in tensors.items():
-            yield from self.convert(name, tensor)
-
-    def _checked(self) -> dict[str, LazyTensor]:
-        """The checkpoint's tensors by plain name: all that must be there are, with the right shapes, and no others."""
         found: dict[str, LazyTensor] = {}
         expected = self.shapes()
         for name, tensor in self.checkpoint.tensors.items():
@@ -290,3 +280,10 @@ class Architecture:
                 "A file of the checkpoint is missing or damaged: fetch it again.",
             )
         return found
+
+    def tensors(self) -> Iterator[tuple[str, LazyTensor]]:
+        """All tensors, by their GGUF names: extras first, then the checkpoint's, in its order. Raises as above."""
+        checked = self.checked_tensors()
+        yield from self.extra_tensors()
+        for name, tensor in checked.items():
+            yield from self.convert(name, tensor)

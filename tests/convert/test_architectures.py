@@ -151,28 +151,28 @@ def test_missing_tensor(tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "llama", num_hidden_layers=2))
     checkpoint.config["num_hidden_layers"] = 3
     with pytest.raises(ModelError, match=r"model\.layers\.2\.input_layernorm\.weight and 8 more is missing"):
-        find(checkpoint).tensors()
+        find(checkpoint)
 
 
 def test_missing_head_of_an_untied_model(tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "llama"))
     checkpoint.config["tie_word_embeddings"] = False
     with pytest.raises(ModelError, match=r"lm_head\.weight is missing"):
-        find(checkpoint).tensors()
+        find(checkpoint)
 
 
 def test_unknown_tensor(tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "qwen2"))
     checkpoint.config["architectures"] = ["LlamaForCausalLM"]
     with pytest.raises(ModelError, match=r"model\.safetensors: the tensor \S+_proj\.bias is not known in Llama"):
-        find(checkpoint).tensors()
+        find(checkpoint)
 
 
 def test_wrong_shape(tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "llama", shards=2))
     checkpoint.config["intermediate_size"] = 192
     with pytest.raises(ModelError, match=r"00001-of-00002\.safetensors: the tensor \S+ has the shape .*192"):
-        find(checkpoint).tensors()
+        find(checkpoint)
 
 
 def test_a_tensor_under_two_names(tmp_path: Path) -> None:
@@ -181,4 +181,4 @@ def test_a_tensor_under_two_names(tmp_path: Path) -> None:
     for tensors in (checkpoint.tensors, checkpoint.stored):
         tensors["model.norm.weight"] = tensors[name]  # type: ignore[index,assignment]
     with pytest.raises(ModelError, match=r"model\.norm\.weight is there twice"):
-        find(checkpoint).tensors()
+        find(checkpoint)
