@@ -1,7 +1,8 @@
 """Gemma 2: norms before and after both halves of a layer, and every other layer sees only the last tokens.
 
-Norms are stored as their difference from one: the one is added here, in F32. Logits, and attention scores before the
-softmax, are kept within ±cap. The head is the embedding. Rows of the embedding beyond the vocabulary are left out.
+Norms are stored as their difference from one: the one is added here, in F32 as transformers does it (llama.cpp's own
+converter adds it in F16 where the checkpoint is F16). Logits, and attention scores before the softmax, are kept within
+±cap. The head is the embedding. Rows of the embedding beyond the vocabulary are left out.
 Source: transformers' configuration_gemma2.py and modeling_gemma2.py; arXiv 2408.00118.
 """
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from convert.checkpoint import Checkpoint
 
 EMBEDDING = "model.embed_tokens.weight"
+COMPUTED: dict[str, tuple[Any, ...]] = {
+    "hidden_activation": ("gelu_pytorch_tanh",),
+    "use_bidirectional_attention": (False,),
+}
 SLIDING, FULL = "sliding_attention", "full_attention"
 
 
@@ -40,11 +45,7 @@ class Gemma2(Architecture):
         "final_logit_softcapping": 30.0,
         "attn_logit_softcapping": 50.0,
     }
-    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "hidden_activation": ("gelu_pytorch_tanh",),
-        "tie_word_embeddings": (True,),
-        "use_bidirectional_attention": (False,),
-    }
+    fixed: ClassVar[Mapping[str, tuple[Any, ...]]] = COMPUTED | {"tie_word_embeddings": (True,)}
     ropes: ClassVar[tuple[str, ...]] = ("default", "linear")
     skipped: ClassVar[tuple[str, ...]] = ("lm_head.",)
     norms_add_one: ClassVar[bool] = True

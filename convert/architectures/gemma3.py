@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import gguf
 
 from convert.architectures.architecture import Shape
-from convert.architectures.gemma2 import Gemma2
+from convert.architectures.gemma2 import COMPUTED, Gemma2
 
 
 class Gemma3(Gemma2):
@@ -35,6 +35,7 @@ class Gemma3(Gemma2):
         "rope_theta": 1_000_000.0,
         "rope_local_base_freq": 10_000.0,
     }
+    fixed = COMPUTED
     skipped = ("vision_tower.", "multi_modal_projector.")
     layers_of_27b = 62
 
