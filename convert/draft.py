@@ -167,7 +167,7 @@ def install_draft(
         made = work.folder / f"{name}.gguf"
         made.unlink(missing_ok=True)
         make_draft(target.path, unquantized, made, type=type, threads=threads, on_progress=on_progress)
-        draft = store.import_file(made, name, how="move", source="convert", origin=str(source.absolute()))
+        draft = store.import_file(made, name, how="move", source="convert", replace=True, origin=str(source.absolute()))
         work.remove()
     store.set_draft(target.name, draft.name)
     return draft

@@ -321,6 +321,7 @@ class Pipeline:
                 recipe=dict(report.recipe.types) if report.recipe else None,
                 quality=_figures(report.quality) if report.quality else None,
                 draft=report.draft,
+                replace=True,
                 on_progress=lambda done: progress(done.done, done.total),
             )
             report.name = installed.name
