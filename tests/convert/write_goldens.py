@@ -66,6 +66,31 @@ CASES: dict[str, dict[str, Any]] = {family: {"family": family} for family in FAM
         "family": "smollm3",
         **dict.fromkeys(("no_rope_layers", "no_rope_layer_interval", "rope_theta", "max_position_embeddings")),
     },
+    "phi3-defaults": {
+        "family": "phi3",
+        **dict.fromkeys(("original_max_position_embeddings", "partial_rotary_factor", "rope_scaling", "rms_norm_eps")),
+    },
+    "gemma2-defaults": {
+        "family": "gemma2",
+        "head_dim": 256,
+        **dict.fromkeys(("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar")),
+        **dict.fromkeys(("max_position_embeddings", "rms_norm_eps", "rope_theta", "sliding_window")),
+    },
+    "gemma3-nested-rope": {
+        "family": "gemma3_text",
+        "layer_types": [*["sliding_attention"] * 5, "full_attention", "sliding_attention"],
+        "rope_parameters": {
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+        **dict.fromkeys(("rope_local_base_freq", "rope_scaling", "rope_theta", "sliding_window_pattern")),
+    },
+    "gemma3-untied": {"family": "gemma3_text", "tie_word_embeddings": False},
+    "gemma4-defaults": {
+        "family": "gemma4",
+        "use_bidirectional_attention": "vision",
+        **dict.fromkeys(("max_position_embeddings", "rms_norm_eps", "rope_parameters", "sliding_window")),
+    },
 }
 
 
