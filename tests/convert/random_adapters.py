@@ -42,7 +42,8 @@ def random_adapter(
         more: tensors by their names without PEFT's prefix.
         config: of ``adapter_config.json``, beside the usual.
     """
-    usual = {"peft_type": "LORA", "r": rank, "lora_alpha": 8, "target_modules": list(targets), "bias": "none"}
+    modules = [*targets, *["embed_tokens"] * embedding]
+    usual = {"peft_type": "LORA", "r": rank, "lora_alpha": 8, "target_modules": modules, "bias": "none"}
     folder.mkdir(parents=True)
     (folder / "adapter_config.json").write_text(json.dumps(usual | config))
     found = dict(more or {})
