@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sentencepiece
@@ -10,6 +11,7 @@ from gguf import TokenType
 from convert.added_tokens import added_tokens_json
 from convert.json_files import DAMAGED, read_limited
 from models.errors import ModelError
+from models.gguf_header import MAX_TOKENS
 
 if TYPE_CHECKING:
     from convert.checkpoint import Checkpoint
@@ -37,6 +39,7 @@ class Pieces:
             texts = [model.IdToPiece(number) for number in range(count)]
         except (RuntimeError, UnicodeDecodeError) as error:
             raise ModelError(f"{path}: not a SentencePiece model: {error}", DAMAGED) from error
+        check_size(path, size)
         if count > size:
             raise ModelError(
                 f"{path}: has {count} tokens, but the embedding has {size} rows.",
@@ -53,6 +56,16 @@ class Pieces:
         """Put a token in its place. One beyond the embedding is left out: Gemma's image token in a model of text."""
         if number < len(self.tokens):
             self.tokens[number], self.scores[number], self.types[number] = text.encode(), ADDED_SCORE, kind
+
+
+def check_size(path: Path, size: int) -> None:
+    """Padding must not fill the memory.
+
+    Raises:
+        ModelError: no embedding has so many rows.
+    """
+    if not 0 < size <= MAX_TOKENS:
+        raise ModelError(f"{path}: the model is said to have {size} tokens; config.json is damaged.", DAMAGED)
 
 
 def _type(model: sentencepiece.SentencePieceProcessor, number: int) -> TokenType:

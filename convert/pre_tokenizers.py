@@ -78,10 +78,10 @@ def unknown(path: Path, tokenizer: tokenizers.Tokenizer, definition: dict[str, A
     )
 
 
-def _parts(value: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
-    if value is None:
-        return []
-    return list(value[key]) if value.get("type") == "Sequence" else [value]
+def _parts(value: Any, key: str) -> list[dict[str, Any]]:
+    """The library reads more spellings than are published: those are left unknown."""
+    parts = value.get(key) if isinstance(value, dict) and value.get("type") == "Sequence" else [value]
+    return [part if isinstance(part, dict) else {"type": str(part)} for part in parts or [] if part is not None]
 
 
 def _step(part: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ write the same arrays. What does not fit together is refused with its name.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from gguf import TokenType
 from convert import pre_tokenizers
 from convert.added_tokens import added_tokens_decoder, listed_added_tokens, roles, type_by_look
 from convert.json_files import DAMAGED, parse_object, read_limited
-from convert.pieces import ADDED_SCORE, Pieces
+from convert.pieces import ADDED_SCORE, Pieces, check_size
 from convert.special_tokens import SpecialTokens, read_special_tokens
 from models.errors import ModelError
 
@@ -76,10 +78,10 @@ def read(checkpoint: Checkpoint, size: int, pre: str | None = None) -> Vocabular
     """
     if (checkpoint.folder / "tokenizer.model").exists():
         return read_sentencepiece(checkpoint, size)
-    tokenizer, definition = _open_tokenizer_json(checkpoint)
-    if definition["model"].get("byte_fallback") and (definition.get("decoder") or {}).get("type") == "Sequence":
-        return _byte_fallback_bpe(checkpoint, size, tokenizer, definition)
-    return _byte_level_bpe(checkpoint, size, pre, tokenizer, definition)
+    with _tokenizer_json(checkpoint) as (tokenizer, definition):
+        if definition["model"].get("byte_fallback") and (definition.get("decoder") or {}).get("type") == "Sequence":
+            return _byte_fallback_bpe(checkpoint, size, tokenizer, definition)
+        return _byte_level_bpe(checkpoint, size, pre, tokenizer, definition)
 
 
 def read_llama(checkpoint: Checkpoint, size: int, pre: str | None = None) -> Vocabulary:
@@ -108,7 +110,8 @@ def read_phi3(checkpoint: Checkpoint, size: int, pre: str | None = None) -> Voca
 
 def read_bpe(checkpoint: Checkpoint, size: int, pre: str | None = None) -> Vocabulary:
     """Byte-level BPE from ``tokenizer.json``."""
-    return _byte_level_bpe(checkpoint, size, pre, *_open_tokenizer_json(checkpoint))
+    with _tokenizer_json(checkpoint) as (tokenizer, definition):
+        return _byte_level_bpe(checkpoint, size, pre, tokenizer, definition)
 
 
 def read_sentencepiece(checkpoint: Checkpoint, size: int) -> Vocabulary:
@@ -122,8 +125,8 @@ def read_sentencepiece(checkpoint: Checkpoint, size: int) -> Vocabulary:
 
 def read_gemma4(checkpoint: Checkpoint, size: int) -> Vocabulary:
     """BPE on text, not on bytes, from ``tokenizer.json``. Tokens that an answer's parser has to see stay visible."""
-    tokenizer, definition = _open_tokenizer_json(checkpoint)
-    vocabulary = _byte_fallback_bpe(checkpoint, size, tokenizer, definition)
+    with _tokenizer_json(checkpoint) as (tokenizer, definition):
+        vocabulary = _byte_fallback_bpe(checkpoint, size, tokenizer, definition)
     visible = {b"<|channel>", b"<channel|>", b"<|tool_call>", b"<tool_call|>", b"<|tool_response>", b"<tool_response|>"}
     for number, token in enumerate(vocabulary.tokens):
         if token in visible or token == b'<|"|>':
@@ -140,7 +143,9 @@ def _sentencepiece(checkpoint: Checkpoint, pieces: Pieces, definition: dict[str,
     return Vocabulary("llama", "default", pieces.tokens, pieces.types, special, scores=pieces.scores)
 
 
-def _open_tokenizer_json(checkpoint: Checkpoint) -> tuple[tokenizers.Tokenizer, dict[str, Any]]:
+@contextmanager
+def _tokenizer_json(checkpoint: Checkpoint) -> Iterator[tuple[tokenizers.Tokenizer, dict[str, Any]]]:
+    """The tokenizer and what ``tokenizer.json`` says; within, what the library dies of becomes an error."""
     path = checkpoint.folder / "tokenizer.json"
     if not path.exists():
         if (checkpoint.folder / "tekken.json").exists():
@@ -162,7 +167,13 @@ def _open_tokenizer_json(checkpoint: Checkpoint) -> tuple[tokenizers.Tokenizer, 
         raise ModelError(f"{path}: the tokenizer is of the kind {kind}; known are BPE and SentencePiece.")
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer, definition
+    try:
+        yield tokenizer, definition
+    except BaseException as error:
+        # Rust's panics are no exceptions to Python, and their class has no name that could be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ModelError(f"{path}: the tokenizer cannot be used: {error}", DAMAGED) from error
 
 
 def _byte_level_bpe(
@@ -224,6 +235,7 @@ def _byte_fallback_bpe(
 
 def _texts(path: Path, tokenizer: tokenizers.Tokenizer, size: int) -> dict[int, str]:
     """id -> text, in order."""
+    check_size(path, size)
     vocabulary = tokenizer.get_vocab()
     texts = {number: text for text, number in vocabulary.items()}
     if len(texts) < len(vocabulary):

@@ -86,6 +86,18 @@ def two_templates(folder: Path) -> None:
     (folder / "chat_template.json").write_text('{"chat_template": "from json"}')
 
 
+def gaps(folder: Path) -> None:
+    """As in Phi-4: the special tokens lie far behind the others, and are in the vocabulary too."""
+    write_bpe_tokenizer(folder, pre="gpt-4o")
+
+    def move(content: dict[str, Any]) -> None:
+        for token in content["added_tokens"]:
+            token["id"] += 10
+            content["model"]["vocab"][token["content"]] = token["id"]
+
+    edit(folder / "tokenizer.json", move)
+
+
 def gemma(checkpoint: Checkpoint, size: int, pre: str | None = None) -> Vocabulary:
     vocabulary = vocab.read_sentencepiece(checkpoint, size)
     vocabulary.add_space_prefix = False
@@ -105,6 +117,7 @@ CASES: dict[str, tuple[Callable[[Path], None], Reader, str, int]] = {
     "qwen2": (bpe("qwen2"), vocab.read, "qwen2", 520),
     "tekken": (bpe("tekken"), vocab.read_llama, "llama", 520),
     "gpt-4o": (bpe("gpt-4o"), vocab.read_phi3, "phi3", 520),
+    "gaps between the ids": (gaps, vocab.read_phi3, "phi3", 530),
     "smollm": (bpe("smollm"), vocab.read_llama, "llama", 49152),
     "refact": (bpe("refact"), vocab.read_llama, "llama", 520),
     "gpt-2": (bpe("gpt-2"), vocab.read_llama, "llama", 520),
@@ -132,6 +145,7 @@ UPSTREAM = {
     "qwen2": "eda6d131f0464fa4",
     "tekken": "dca842052dd636eb",
     "gpt-4o": "66afdd3bdd467bec",
+    "gaps between the ids": "752f395665afbf72",
     "smollm": "4c699fa8d5d9bd33",
     "refact": "4cfbf741f2cc03c4",
     "gpt-2": "8e3dfe7868ff50de",
@@ -327,6 +341,22 @@ def test_a_malformed_bpe_is_refused(break_it: Callable[[Path], object], said: st
     break_it(tmp_path)
     with pytest.raises(ModelError, match=f"(?s){said}"):
         vocab.read(checkpoint(tmp_path), 512)
+
+
+def test_a_tokenizer_on_which_the_library_panics_is_refused(tmp_path: Path) -> None:
+    write_bpe_tokenizer(tmp_path, pre="llama-bpe")
+    edit(tmp_path / "tokenizer.json", lambda content: content.update(normalizer=[""]))
+    with pytest.raises(ModelError, match=r"tokenizer\.json: the tokenizer cannot be used"):
+        vocab.read(checkpoint(tmp_path), 512)
+
+
+@pytest.mark.parametrize("size", [0, -1, 10**12])
+def test_an_absurd_size_is_refused_before_it_is_allocated(size: int, tmp_path: Path) -> None:
+    write_bpe_tokenizer(tmp_path / "bpe", pre="qwen2")
+    write_sentencepiece_tokenizer(tmp_path / "spm")
+    for kind in ("bpe", "spm"):
+        with pytest.raises(ModelError, match=f"said to have {size} tokens"):
+            vocab.read(checkpoint(tmp_path / kind), size)
 
 
 @pytest.mark.parametrize(
