@@ -58,6 +58,9 @@ class Gemma4(Gemma2):
         self.wide_head_dim = self.integer("global_head_dim")
         self.keys_are_values = self.config.get("attention_k_eq_v", False) is True
         self.wide_kv_heads = self.integer("num_global_key_value_heads") if self.keys_are_values else self.kv_heads
+        if self.heads % self.wide_kv_heads:
+            raise self.bad("num_global_key_value_heads", self.wide_kv_heads, f"a divisor of {self.heads}")
+        self.double_wide = self.config.get("use_double_wide_mlp", False) is True
         self.per_layer = self._count("hidden_size_per_layer_input")
         self.own_kv = self.layers - self._count("num_kv_shared_layers")
         last_own = self.sliding[max(self.own_kv - 2, 0) : self.own_kv]
@@ -128,18 +131,18 @@ class Gemma4(Gemma2):
         yield from super().convert(f"{name}.weight" if name.endswith("layer_scalar") else name, tensor)
 
     def extra_tensors(self) -> Iterator[tuple[str, LazyTensor]]:
-        rotated = int(self.number("partial_rotary_factor", self.rope) * self.wide_head_dim / 2)
+        share = self.number("partial_rotary_factor", self.rope)
+        if share > 1 or self.wide_head_dim % 2:
+            raise self.bad("partial_rotary_factor", share, f"a part of {self.wide_head_dim} numbers in pairs")
         factors = np.full(self.wide_head_dim // 2, 1e30, np.float32)
-        factors[:rotated] = 1
+        factors[: int(share * self.wide_head_dim / 2)] = self.number("factor", {"factor": 1.0} | self.rope)
         yield "rope_freqs.weight", computed(factors)
 
     def _ffn_sizes(self) -> list[int]:
-        double = self.config.get("use_double_wide_mlp", False) is True
-        return [self.ffn_size * (2 if double and index >= self.own_kv else 1) for index in range(self.layers)]
+        return [self.ffn_size * (2 if self.double_wide and index >= self.own_kv else 1) for index in range(self.layers)]
 
     def _write_layers(self, writer: gguf.GGUFWriter) -> None:
-        sizes = self._ffn_sizes()
-        writer.add_feed_forward_length(sizes if self.config.get("use_double_wide_mlp") else self.ffn_size)
+        writer.add_feed_forward_length(self._ffn_sizes() if self.double_wide else self.ffn_size)
         kv_heads = [self.kv_heads if sliding else self.wide_kv_heads for sliding in self.sliding]
         writer.add_head_count_kv(kv_heads if self.keys_are_values else self.kv_heads)
         writer.add_key_length(self.wide_head_dim)

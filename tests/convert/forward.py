@@ -243,6 +243,7 @@ class _Forward:
             frequency = frequency / rope["factor"]
         elif how == "proportional":  # gemma4: the rest of the pairs stand still
             frequency[int(rope["partial_rotary_factor"] * head_dim // 2) :] = 0
+            frequency = frequency / rope.get("factor", 1.0)
         elif how == "llama3":  # long waves are stretched, short ones are not, with a ramp between (Llama 3.1)
             low, high = rope["low_freq_factor"], rope["high_freq_factor"]
             keep = np.clip((original * frequency / (2 * math.pi) - low) / (high - low), 0, 1)
