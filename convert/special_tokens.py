@@ -166,12 +166,16 @@ def _chat_template(checkpoint: Checkpoint, settings: dict[str, Any]) -> ChatTemp
             template += [{"name": path.stem, "template": _read_text(path)} for path in others]
     else:
         template = (checkpoint.json("chat_template.json") or {}).get("chat_template")
-    if isinstance(template, list):
-        for one in template:
-            if not isinstance(one["name"], str) or not isinstance(one["template"], str):
-                raise TypeError("a chat template is not text")
+    if isinstance(template, str):
+        template.encode()  # JSON can spell halves of characters: a ValueError
         return template
-    return template if isinstance(template, str) else None
+    if not isinstance(template, list):
+        return None
+    for one in template:
+        if not isinstance(one["name"], str) or not isinstance(one["template"], str):
+            raise TypeError("a chat template is not text")
+        (one["name"] + one["template"]).encode()
+    return template
 
 
 def _read_text(path: Path) -> str:

@@ -333,6 +333,7 @@ def content(name: str, text: bytes) -> Callable[[Path], object]:
         (settings(added_tokens_decoder={"512": {"content": "\ud800"}}), r"malformed added token 512"),
         (settings(added_tokens_decoder={"512": 7}), r"malformed added token 512"),
         (settings(chat_template=[{"name": "default"}]), r"malformed"),
+        (settings(chat_template="half a character: \ud800"), r"malformed"),
         (content("tokenizer_config.json", b"\xff"), r"tokenizer_config\.json: not valid JSON"),
     ],
 )
