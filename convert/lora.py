@@ -102,7 +102,7 @@ class Base:
             )
         if self.architecture == "llama" and name.endswith((".q_proj.weight", ".k_proj.weight")):
             heads = self.heads if name.endswith(".q_proj.weight") else self.kv_heads
-            if heads * self.head_dim != pair.shape[0]:
+            if heads * self.head_dim != pair.shape[0] or self.head_dim % 2:
                 raise ModelError(f"{self.path}: {found} does not have {heads} heads of {self.head_dim} rows.")
             order = interleaved(heads, self.head_dim)
             pair = Pair(pair.a, pair.b.take(order), pair.scale)
