@@ -508,3 +508,13 @@ FAMILIES: dict[str, Family] = {
         more=gemma4_more,
     ),
 }
+
+# The text model of Ministral 3 alone
+FAMILIES["ministral3"] = Family(
+    {
+        "architectures": ["Ministral3ForCausalLM"],
+        **FAMILIES["mistral3"].config["text_config"],
+        "tie_word_embeddings": False,
+    },
+    tokenizer="tekken",
+)

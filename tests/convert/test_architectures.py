@@ -161,6 +161,19 @@ def test_missing_head_of_an_untied_model(tmp_path: Path) -> None:
         find(checkpoint)
 
 
+def test_a_head_of_its_own_is_kept_though_the_configuration_ties_it(tmp_path: Path) -> None:
+    checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "llama", tie_word_embeddings=False))
+    checkpoint.config["tie_word_embeddings"] = True
+    assert "output.weight" in dict(find(checkpoint).tensors())
+
+
+def test_frequencies_in_old_checkpoints_are_left_out(tmp_path: Path) -> None:
+    checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "llama2"))
+    names = [name for name, _ in find(checkpoint).tensors()]
+    checkpoint.tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = checkpoint.tensors["model.norm.weight"]
+    assert [name for name, _ in find(checkpoint).tensors()] == names
+
+
 def test_unknown_tensor(tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(random_checkpoint(tmp_path, "qwen2"))
     checkpoint.config["architectures"] = ["LlamaForCausalLM"]

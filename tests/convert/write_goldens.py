@@ -27,6 +27,17 @@ LONG = 64  # arrays and texts of more than this are kept as digests
 CASES: dict[str, dict[str, Any]] = {family: {"family": family} for family in FAMILIES} | {
     "llama-f16-shards": {"family": "llama", "dtype": "F16", "shards": 3},
     "llama-f32": {"family": "llama", "dtype": "F32"},
+    "llama-wide-heads": {
+        "family": "llama",
+        "head_dim": 128,
+        "rope_scaling": {
+            "factor": 8.0,
+            "high_freq_factor": 4.0,
+            "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 8192,
+            "rope_type": "llama3",
+        },
+    },
     "llama-biases": {"family": "llama", "attention_bias": True, "mlp_bias": True},
     "llama-untied": {"family": "llama", "tie_word_embeddings": False},
     "llama-linear": {"family": "llama", "rope_scaling": {"type": "linear", "factor": 4.0}},
