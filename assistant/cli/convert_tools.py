@@ -6,14 +6,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from assistant.cli.convert_display import ConvertDisplay
 from models.errors import UsageError, UserError
+from models.gguf_header import split_parts
 from models.pull import size_text
 from models.store import Store
+
+if TYPE_CHECKING:
+    from convert.quality import Quality
+    from convert.speed import Speed
 
 _FILE = click.Path(path_type=Path)
 _MODEL = "MODEL is the name of an installed model, or the path of a GGUF file."
@@ -57,7 +62,7 @@ def compare(
         found = quality.compare(
             reference, candidates, read, chunks=chunks, threads=threads, on_progress=display.progress
         )
-        speeds: dict[Path, speed.Speed] = {}
+        speeds: dict[Path, Speed] = {}
         for path in () if no_speed else (reference, *candidates):
             display.step(f"speed of {path.name}")
             speeds[path] = speed.measure(path, threads=threads, on_progress=display.progress)
@@ -78,39 +83,24 @@ def compare(
         click.echo(f"The chart is in {chart}.", err=True)
 
 
-def _print_comparison(reference: Path, found: Sequence[Any], speeds: dict[Path, Any]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("")
-    for heading in ("size", "KL mean", "median", "99 %", "same top", "perplexity", "ratio", "reads", "writes"):
-        table.add_column(heading, justify="right")
-
+def _print_comparison(reference: Path, found: Sequence[Quality], speeds: dict[Path, Speed]) -> None:
     def speed_of(path: Path) -> list[str]:
         return [f"{speeds[path].prefill:.0f}", f"{speeds[path].decode:.1f}"] if path in speeds else ["", ""]
 
     first = found[0]
-    size = sum(file.stat().st_size for file in [reference])
-    table.add_row(
-        reference.name, size_text(size), "", "", "", "", f"{first.reference_perplexity:.3f}", "", *speed_of(reference)
-    )
+    size = sum(part.stat().st_size for part in split_parts(reference))
+    rows = [["", "size", "KL mean", "median", "99 %", "same top", "perplexity", "ratio", "reads", "writes"]]
+    rows.append([reference.name, size_text(size), *[""] * 4, f"{first.reference_perplexity:.3f}", ""])
+    rows[-1] += speed_of(reference)
     for one in found:
-        table.add_row(
-            one.model.name,
-            size_text(one.size),
-            f"{one.kl_mean:.4f}±{one.kl_error:.4f}",
-            f"{one.kl_median:.4f}",
-            f"{one.kl_99:.3f}",
-            f"{one.same_top:.1%}",
-            f"{one.perplexity:.3f}",
-            f"{one.ratio:.4f}",
-            *speed_of(one.model),
-        )
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
-    console.print(f"{first.tokens:,} tokens scored, in {first.chunks} chunks. Speeds are tokens a second.")
+        kl = [f"{one.kl_mean:.4f} ± {one.kl_error:.4f}", f"{one.kl_median:.4f}", f"{one.kl_99:.3f}"]
+        figures = [f"{one.same_top:.1%}", f"{one.perplexity:.3f}", f"{one.ratio:.4f}"]
+        rows.append([one.model.name, size_text(one.size), *kl, *figures, *speed_of(one.model)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for name, *cells in rows:
+        line = [name.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        click.echo("  ".join(line).rstrip())
+    click.echo(f"{first.tokens:,} tokens scored, in {first.chunks} chunks. Speeds are tokens a second.")
 
 
 @click.command("super-weights", epilog=_MODEL)
