@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.gguf_header import read_header
 from models.llama import Context, Model, Observer, Product
 
 TOKENS = list(range(100, 120))
@@ -29,6 +30,13 @@ def decode(model: Model, see: Callable[[Product], None] | None = None, name: str
         return context.logits().copy()
 
 
+def rows_of(model: Path, name: str) -> tuple[NDArray[np.uint8], gguf.GGMLQuantizationType]:
+    """The rows of a tensor as they are in the file, and their type."""
+    (tensor,) = (tensor for tensor in read_header(model).tensors if tensor.name == name)
+    raw = np.memmap(model, np.uint8, "r", tensor.offset, (tensor.size,))
+    return raw.reshape(*tensor.shape[:0:-1], -1), gguf.GGMLQuantizationType[tensor.type]
+
+
 def test_activations_and_results_are_those_of_the_model(model: Model, tiny: Path) -> None:
     seen = []
 
@@ -37,18 +45,16 @@ def test_activations_and_results_are_those_of_the_model(model: Model, tiny: Path
 
     decode(model, see)
     ((shape, activations, results, experts),) = seen
-    weights = {
-        tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type)
-        for tensor in gguf.GGUFReader(tiny).tensors
-        if tensor.name in ("token_embd.weight", "blk.0.attn_norm.weight", WEIGHT)
-    }
-    embedded = weights["token_embd.weight"][TOKENS]
-    normed = embedded / np.sqrt((embedded**2).mean(-1, keepdims=True) + 1e-5) * weights["blk.0.attn_norm.weight"]
-    assert shape == (1, 1, *weights[WEIGHT].shape)
+    embedding, kind = rows_of(tiny, "token_embd.weight")
+    x = gguf.dequantize(embedding[TOKENS], kind)
+    norm = rows_of(tiny, "blk.0.attn_norm.weight")[0].view(np.float32)
+    normed = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * norm
+    values = gguf.dequantize(*rows_of(tiny, WEIGHT))
+    assert shape == (1, 1, *values.shape)
     assert experts is None
     assert activations.shape == (1, 1, *normed.shape)
     np.testing.assert_allclose(activations[0, 0], normed, rtol=2e-4, atol=2e-5)
-    expected = normed @ weights[WEIGHT].T
+    expected = normed @ values.T
     assert results.shape == (1, 1, *expected.shape)
     # Kernels of quantized weights round the activations to 8 bits.
     assert np.linalg.norm(results[0, 0] - expected) < 0.02 * np.linalg.norm(expected)
