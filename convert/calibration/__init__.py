@@ -10,7 +10,7 @@ import itertools
 from importlib import resources
 
 _LANGUAGES = ("en", "ru")
-_HELD_BACK = 4  # every so manieth section is for measuring
+_HELD_BACK = 3  # every so manieth section is for measuring
 
 
 def calibration_text() -> str:
