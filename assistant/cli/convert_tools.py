@@ -241,7 +241,7 @@ def draft(
 @click.argument("adapter", type=_FILE)
 @click.option("--base", required=True, metavar="MODEL", help="The model it was trained on: name, file or folder.")
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE.gguf", help="Where to write it.")
-@click.option("--dtype", type=click.Choice(["f16", "f32"]), default="f16", show_default=True)
+@click.option("--dtype", type=click.Choice(["f16", "f32"]), default="f16", show_default=True, help="Of its numbers.")
 def lora(adapter: Path, base: str, output: Path, dtype: Any) -> None:
     """Convert a PEFT adapter's folder to GGUF, for `assistant ask --lora FILE`."""
     from convert.lora import convert_adapter
