@@ -9,13 +9,11 @@ by BOS where the model begins texts with one.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import mmap
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
 import gguf
@@ -178,14 +176,6 @@ def collect(
                 context.decode(piece, len(piece))
     on_progress(total, total)
     return Imatrix(sums.entries, len(texts), chunk_size, (dataset,))
-
-
-def calibration_text() -> str:
-    """The built-in calibration text: English and Russian prose, dialogue, instructions, code and tables, in turn."""
-    folder = resources.files("convert") / "calibration"
-    texts = [folder.joinpath(f"{language}.txt").read_text(encoding="utf-8") for language in ("en", "ru")]
-    sections = itertools.zip_longest(*(text.split("\n\n\n") for text in texts), fillvalue="")
-    return "\n\n".join(section.strip("\n") for pair in sections for section in pair if section)
 
 
 def _layer(weight: str) -> int:
