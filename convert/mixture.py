@@ -29,6 +29,7 @@ FILE_TYPE_IDS = {name: number for number, name in FILE_TYPES.items() if name in 
 
 _VERY_LOW = ("IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M", "IQ1_S", "IQ1_M")
 _NEED_IMATRIX = ("IQ3_XXS", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_M", "IQ1_S")
+_CANNOT_WITHOUT = ("IQ2_XXS", "IQ2_XS", "IQ1_S")  # for any tensor: ggml would end the process
 _EMBEDDINGS = {
     "IQ2_XXS": "Q2_K", "IQ2_XS": "Q2_K", "IQ1_S": "Q2_K", "IQ1_M": "Q2_K", "IQ2_S": "IQ3_S", "IQ2_M": "IQ3_S",
     "IQ3_XXS": "IQ3_S", "TQ1_0": "Q4_K", "TQ2_0": "Q4_K", "Q2_0": "Q4_K",
@@ -122,7 +123,7 @@ def quantizable(tensor: Tensor, architecture: str) -> bool:
 def needs_imatrix(tensor: str, type: str, mixture: str) -> bool:
     """llama.cpp refuses these without an importance matrix: the result would be garbage."""
     if category(tensor) in ("token_embd", "output"):
-        return False
+        return type in _CANNOT_WITHOUT
     return type in _NEED_IMATRIX or (type == "Q2_K" and mixture == "Q2_K_S")
 
 
