@@ -247,9 +247,9 @@ def _scores(
                 context.clear()
             for start, stop, count in pieces(chunk_size, fit.MICRO_BATCH):
                 for place, context in enumerate(contexts):
-                    context.decode(chunk[start:stop], count)
-                    if stop == chunk_size:
+                    if start == 0:
                         on_progress(number * len(models) + place, len(texts) * len(models))
+                    context.decode(chunk[start:stop], count)
                 targets = chunk[stop - count + 1 : stop + 1]  # the last row of a chunk has none
                 at = stop - count - chunk_size // 2
                 _score_rows(pool, threads, contexts, count, targets, scores[number, at : at + len(targets)])
