@@ -14,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import gguf
 import numpy as np
+import yaml
 from gguf import GGMLQuantizationType, LlamaFileType
 from gguf.gguf_writer import WriterState
 from numpy.typing import NDArray
@@ -42,7 +44,7 @@ _FILE_TYPES = {
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 _PIECE = 2 << 20  # bytes that are read, converted and written at once: they stay in the processor's cache
 _FLUSH = 128 << 20  # bytes that are sent to the disk at once
-_CARD = 16 << 20  # bytes of README.md
+_CARD = 4 << 20  # bytes of README.md
 _HEADER = 16 << 20  # bytes: what a header takes beside the tokenizer, generously
 
 
@@ -189,11 +191,17 @@ def _prepare(
 def _add_card(folder: Path, writer: gguf.GGUFWriter) -> None:
     """Name, licence, languages and so on, from the model card and the names of things."""
     card = folder / "README.md"
-    if card.exists() and not (card.is_file() and card.stat().st_size <= _CARD):
-        raise ModelError(f"{card}: not a model card: not a file, or larger than {_CARD >> 20} MB.", "Remove it.")
+    for file in (card, folder / "generation_config.json"):
+        if file.exists() and not (file.is_file() and file.stat().st_size <= _CARD):
+            raise ModelError(f"{file}: not a file, or larger than {_CARD >> 20} MB.", "Remove it.")
     counts = writer.get_total_parameter_count()
     # Whatever strangers write into a card, the package that reads it may raise anything.
     try:
+        lines = card.read_text("utf-8").replace("\t", "  ").splitlines() if card.exists() else []
+        head = "\n".join(takewhile(lambda line: line != "---", lines[1:])) if lines[:1] == ["---"] else ""
+        # Aliases of aliases make a small text into an endless one, and no card needs them.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(head)):
+            raise ValueError("aliases in YAML are not read")
         metadata = gguf.Metadata.load(None, Path(os.path.abspath(folder)), None, counts[0])
         metadata.name = metadata.name or folder.name or "model"
         metadata.size_label = metadata.size_label or gguf.size_label(*counts)

@@ -345,6 +345,9 @@ def test_the_card_becomes_metadata(tmp_path: Path) -> None:
     [
         ("README.md", "---\nlicense: [\n---\n"),
         ("README.md", "---\n" + "\0" + "\n---\n"),
+        ("README.md", "---\na: &a [x, x]\nb: &b [*a, *a]\nbase_model: [*b, *b]\n---\n"),
+        ("README.md", "---\na: &a [x, x]\n---b: 1\nbase_model: [*a, *a]\n---\n"),
+        ("README.md", "#" * (5 << 20)),
         ("generation_config.json", '{"top_k": "many"}'),
         ("generation_config.json", '{"temperature": []}'),
         ("generation_config.json", "[1]"),
