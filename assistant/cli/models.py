@@ -228,7 +228,8 @@ def _place(model: Installed) -> dict[str, Any]:
 def _installed_row(model: Installed) -> tuple[str, ...]:
     if model.entry is None:
         licence = (model.manifest and model.manifest.licence) or ""
-        return (model.name, size_text(model.size), "", "", licence, "imported")
+        how = "converted" if model.manifest and model.manifest.source == "convert" else "imported"
+        return (model.name, size_text(model.size), "", "", licence, how)
     return _entry_row(model.entry, True)
 
 
