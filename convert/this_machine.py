@@ -3,6 +3,12 @@
 Every candidate is measured as a stand-in of full size (convert/stand_in.py): prefill and decode with its real shapes
 and types, and the error that it makes in a sample of these very weights.
 
+The error ranks types as KL divergence does. A 1.5B (Qwen2.5-Coder, dequantized, with 7 % of noise so that no type is
+at home in it), no imatrix; error, and KL divergence of the whole file (4 chunks of 512 tokens, ± 0.002 or less):
+
+    Q4_0   0.69 %  0.0435    Q4_K_M  0.33 %  0.0173    Q6_K  0.033 %   0.0039
+    IQ4_NL 0.51 %  0.0283    Q5_K_M  0.11 %  0.0072    Q8_0  0.0031 %  0.0006
+
 The rule: of the types that fit into memory and lose no more than MOST_ERROR times what Q4_K_M loses, the fastest is the
 one that reads and answers a typical turn in the least time; of those that take up to SLOWER times as long, which is not
 noticed, the one that loses least is chosen.
@@ -31,10 +37,7 @@ MEASURE = "Q4_K_M"  # what it loses is what people are used to
 MOST_ERROR = 1.3
 SLOWER = 1.1
 PROMPT, ANSWER = 500, 250  # tokens of a typical turn
-_PREFILL, _DECODE = (
-    128,
-    16,
-)  # tokens that are measured: prefill is as fast in short, and an 8B on two cores takes seconds
+_PREFILL, _DECODE = 128, 16  # tokens that are measured: seconds for an 8B on two cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +97,14 @@ def choose(
     threads = threads or hardware.default_threads()
     folder = folder or cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
+    found, whole = [], 1000 * len(candidates)
+    on_progress(0, whole)
     sample = Sample(header, _importance(imatrix))
     room = placement.room()
     beside = beside_the_weights(header)
     recipes = {name: mixture(header, name, has_imatrix=imatrix is not None) for name in (*candidates, MEASURE)}
     check_space(folder, max(recipe.size for recipe in recipes.values()), "Measuring needs")
     limit = MOST_ERROR * sample.quantize(recipes[MEASURE].types, threads).error
-    found, whole = [], 1000 * len(candidates)
     for number, name in enumerate(candidates):
 
         def part(begin: int, end: int, first: int = 1000 * number) -> OnProgress:
@@ -165,10 +169,10 @@ def _seconds(candidate: Candidate) -> float:
 
 def _reason(best: Candidate, fastest: Candidate, candidates: Sequence[Candidate]) -> str:
     turn = f"{PROMPT} tokens read and {ANSWER} written"
-    said = f"{best.type}: {turn} in {_seconds(best):.1f} s, {best.error:.2%} of the weights lost"
+    said = f"{best.type}: {turn} in {_seconds(best):.1f} s, with an error of {best.error:.2%}"
     if best is not fastest:
-        return f"{said}; {fastest.type} takes {_seconds(fastest):.1f} s and loses {fastest.error:.2%}."
+        return f"{said}; {fastest.type} takes {_seconds(fastest):.1f} s, with {fastest.error:.2%}."
     quicker = [one for one in candidates if one.seconds is not None and one.seconds < _seconds(best)]
     if quicker:
-        return f"{said}; {quicker[0].type} takes {_seconds(quicker[0]):.1f} s, but loses {quicker[0].error:.2%}."
+        return f"{said}; {quicker[0].type} takes {_seconds(quicker[0]):.1f} s, but with {quicker[0].error:.2%}."
     return f"{said}; no other type is faster."
