@@ -3,6 +3,9 @@
 Speed depends on the shapes and types of the tensors, not on their numbers. So a few rows of every matrix are quantized
 in its type and repeated until the matrix is full: what takes minutes for a whole model takes seconds. The few rows also
 say how much the type loses of these very weights.
+
+Checked against the real Q4_K_M of a 1.5B, ten times in turns on one thread of a machine with other work: the stand-in's
+prefill is 0.99 of the real file's, its decode 1.04 (medians of the pairs).
 """
 
 from __future__ import annotations
