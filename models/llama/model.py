@@ -182,21 +182,21 @@ class Model(Handle):
 
     @property
     def vocabulary_size(self) -> int:
-        return int(llama_cpp.llama_vocab_n_tokens(self._vocab))
+        return int(llama_cpp.llama_vocab_n_tokens(self.vocab))
 
     @property
     def bos(self) -> int:
         """The token that begins a text; -1 if there is none."""
-        return int(llama_cpp.llama_vocab_bos(self._vocab))
+        return int(llama_cpp.llama_vocab_bos(self.vocab))
 
     @property
     def eos(self) -> int:
         """The token that ends a text; -1 if there is none."""
-        return int(llama_cpp.llama_vocab_eos(self._vocab))
+        return int(llama_cpp.llama_vocab_eos(self.vocab))
 
     def is_end(self, token: int) -> bool:
         """True for every token that ends a generation (end of turn, of text, …)."""
-        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+        return bool(llama_cpp.llama_vocab_is_eog(self.vocab, token))
 
     @functools.cached_property
     def ends(self) -> tuple[int, ...]:
@@ -204,7 +204,7 @@ class Model(Handle):
         return tuple(token for token in range(self.vocabulary_size) if self.is_end(token))
 
     def is_control(self, token: int) -> bool:
-        return bool(llama_cpp.llama_vocab_is_control(self._vocab, token))
+        return bool(llama_cpp.llama_vocab_is_control(self.vocab, token))
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Token ids of a text. ``add_special``: BOS and EOS where the model wants them; ``parse_special``: texts of
@@ -213,7 +213,7 @@ class Model(Handle):
         room = len(raw) + 16
         for _ in range(2):
             tokens = (ctypes.c_int32 * room)()
-            count = llama_cpp.llama_tokenize(self._vocab, raw, len(raw), tokens, room, add_special, parse_special)
+            count = llama_cpp.llama_tokenize(self.vocab, raw, len(raw), tokens, room, add_special, parse_special)
             if count >= 0:
                 return tokens[:count]
             room = -count
@@ -221,8 +221,8 @@ class Model(Handle):
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """The bytes of a token; empty for a control token unless ``special``. A character may span several."""
-        size = llama_cpp.llama_token_to_piece(self._vocab, token, self._piece, len(self._piece), 0, special)
+        size = llama_cpp.llama_token_to_piece(self.vocab, token, self._piece, len(self._piece), 0, special)
         if size < 0:
             self._piece = ctypes.create_string_buffer(-size)
-            size = llama_cpp.llama_token_to_piece(self._vocab, token, self._piece, len(self._piece), 0, special)
+            size = llama_cpp.llama_token_to_piece(self.vocab, token, self._piece, len(self._piece), 0, special)
         return self._piece.raw[:size]

@@ -48,3 +48,19 @@ def test_a_closed_context_refuses_to_be_used(model: Model) -> None:
     context.abort()  # from another thread it may come late
     with pytest.raises(ValueError, match="closed"):
         context.decode([1])
+
+
+def test_a_closed_model_refuses_to_be_used(tiny: Path) -> None:
+    model = Model(tiny, gpu_layers=0)
+    model.close()
+    for use in (
+        lambda: model.vocabulary_size,
+        lambda: model.bos,
+        lambda: model.eos,
+        lambda: model.is_end(0),
+        lambda: model.is_control(0),
+        lambda: model.tokenize("a", add_special=False, parse_special=False),
+        lambda: model.piece(0),
+    ):
+        with pytest.raises(ValueError, match="closed"):
+            use()
