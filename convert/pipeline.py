@@ -202,10 +202,13 @@ class Pipeline:
         return bool(given) or chosen is None or chosen.bits_per_weight < _HELPED_BITS
 
     def _wants_protection(self, chosen: Recipe | None) -> bool:
-        if self._options.protect is not None:
-            return self._options.protect
-        can_have_some = chosen is not None and any("ffn_down" in name for name in chosen.types)
-        return chosen is not None and can_have_some and chosen.bits_per_weight < _FEW_BITS
+        """Of a recipe that is not known yet: perhaps."""
+        options = self._options
+        if options.protect is not None:
+            return options.protect
+        if options.recipe or (chosen and not any("ffn_down" in name for name in chosen.types)):
+            return False
+        return chosen is None or chosen.bits_per_weight < _FEW_BITS
 
     def _recipe(self, header: Header, quant: str | None, *, has_imatrix: bool) -> Recipe:
         options = self._options
@@ -279,15 +282,17 @@ class Pipeline:
         return report
 
     def _quantized(self, plan: Plan, steps: Steps, used: Recipe, report: Report) -> Path:
-        unprotected = used
-        if "super weights" in plan.steps:
+        unprotected, bought, limit = used, None, self._options.target_size
+        if "super weights" in plan.steps and self._wants_protection(used):
             report.super_weights = steps.find_super_weights()
-            used = recipe.protect(used, steps.header, dict.fromkeys(one.tensor for one in report.super_weights))
-        report.recipe = used
-        report.protection = bought = protection.of(used, unprotected)
+            tensors = list(dict.fromkeys(one.tensor for one in report.super_weights))
+            used = protection.protected(used, steps.header, tensors, limit, has_imatrix=steps.imatrix is not None)
+            bought = protection.of(used, unprotected, tensors)
+        report.recipe, report.protection = used, bought
         result = steps.quantize(used, self._file_name)
         if "quality" in plan.steps:
-            other = protection.elsewhere(bought, unprotected, steps.header) if bought else None
+            # With a target size the unprotected one has spent the same bytes elsewhere already.
+            other = protection.elsewhere(bought, unprotected, steps.header) if bought and not limit else None
             recipes = {"unprotected": unprotected, "elsewhere": other} if bought else {}
             variants = steps.variants({name: one for name, one in recipes.items() if one})
             report.quality, *others = steps.measure_quality(result, variants)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convert.mixture import category, layer_of
-from convert.recipe import Recipe, protect
+from convert.recipe import Recipe, for_size, protect
+from models.errors import UsageError
 from models.gguf_header import Header
 
 
@@ -26,9 +28,24 @@ class Protection:
     elsewhere: float | None = None
 
 
-def of(protected: Recipe, unprotected: Recipe) -> Protection | None:
+def protected(
+    recipe: Recipe, header: Header, tensors: Sequence[str], limit: int | None = None, *, has_imatrix: bool = False
+) -> Recipe:
+    """The recipe with these tensors raised. With a limit of bytes for the file the others get less, and if there is no
+    room even so, nothing is raised."""
+    raised, room = protect(recipe, header, tensors), limit or 0
+    while limit is not None and raised.size > limit:
+        room -= raised.size - limit
+        try:
+            raised = protect(for_size(header, room, has_imatrix=has_imatrix), header, tensors)
+        except UsageError:
+            return recipe
+    return raised
+
+
+def of(protected: Recipe, unprotected: Recipe, tensors: Sequence[str]) -> Protection | None:
     """None: nothing was raised."""
-    pairs = {name: (unprotected.types[name], type) for name, type in protected.types.items()}
+    pairs = {name: (unprotected.types[name], protected.types[name]) for name in tensors}
     raised = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     return Protection(raised, protected.size - unprotected.size) if raised else None
 

@@ -134,7 +134,7 @@ def _protection(report: Report) -> Iterator[str]:
     assert protection
     kinds = Counter(protection.raised.values())
     raised = ", ".join(f"{count} from {one} to {other}" for (one, other), count in kinds.items())
-    yield f"  protected {raised}: {size_text(protection.bytes)} more"
+    yield f"  protected {raised}: {size_text(max(protection.bytes, 0))} more"
     if report.quality and protection.without is not None:
         bought = f"KL divergence {report.quality.kl_mean:.4f} instead of {protection.without:.4f}"
         if protection.elsewhere is not None:

@@ -58,7 +58,7 @@ class Work:
             return path
         self._stamp(name).unlink(missing_ok=True)
         make(path)
-        self._write(self._stamp(name), inputs)
+        self._write(self._stamp(name), self._stamped(path, inputs))
         return path
 
     def value(self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
@@ -67,13 +67,13 @@ class Work:
         return json.loads(path.read_bytes())
 
     def has(self, name: str, inputs: Mapping[str, Any]) -> bool:
-        """It is there, made from these inputs."""
+        """It is there, whole, and was made from these inputs."""
         try:
             stamped = json.loads(self._stamp(name).read_bytes())
         except (OSError, ValueError):
             return False
-        same: bool = stamped == json.loads(json.dumps(inputs))
-        return same and (self.folder / name).exists()
+        same: bool = stamped == self._stamped(self.folder / name, inputs)
+        return same
 
     @property
     def size(self) -> int:
@@ -96,6 +96,13 @@ class Work:
         with contextlib.suppress(OSError):  # of other conversions, or a user's own folder
             if self.folder.parent.name == FOLDER:
                 self.folder.parent.rmdir()
+
+    @staticmethod
+    def _stamped(path: Path, inputs: Mapping[str, Any]) -> Any:
+        """What it was made from, and the sizes of its files; as JSON gives it back."""
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        sizes = {file.relative_to(path.parent).as_posix(): file.stat().st_size for file in files}
+        return json.loads(json.dumps({"inputs": inputs, "files": sizes}))
 
     def _stamp(self, name: str) -> Path:
         return self.folder / f"{name}.made-from.json"

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from random_checkpoints import random_checkpoint
+from random_gguf import COLUMNS, HIDDEN, random_weights, write_model
+from test_super_weights import plant
 
 from convert.options import Options
 from convert.pipeline import Pipeline, unfinished
@@ -243,11 +245,33 @@ def test_a_file_is_quantized_anew(checkpoint: Path, store: Store, convert: Conve
     assert again.name == "five-q4_0"
 
 
-def test_protecting_super_weights_is_weighed(checkpoint: Path, convert: Convert) -> None:
-    """This random model has none above 50, so that nothing is raised; see test_super_weights for planted ones."""
-    report = convert(checkpoint, quant="Q3_K_S")
-    assert report.super_weights == []
-    assert report.protection is None
+def test_what_protecting_super_weights_bought_is_measured(tmp_path: Path, convert: Convert) -> None:
+    model = write_model(tmp_path / "planted.gguf", plant(random_weights()))
+    report = convert(model, quant="Q4_0", importance=False, protect=True)
+    assert report.super_weights
+    assert [one.tensor for one in report.super_weights] == ["blk.1.ffn_down.weight"]
+    bought = report.protection
+    assert bought
+    assert bought.raised == {"blk.1.ffn_down.weight": ("Q4_0", "Q8_0")}
+    assert bought.bytes == COLUMNS * HIDDEN // 32 * (34 - 18)
+    assert bought.without
+    assert bought.elsewhere
+    assert report.quality
+    assert report.quality.kl_mean < min(bought.without, bought.elsewhere)
+    assert "instead of" in "\n".join(lines(report))
+    left_alone = convert(model, quant="Q4_0", importance=False, protect=False, name="alone")
+    assert left_alone.quality
+    assert left_alone.quality.kl_mean == pytest.approx(bought.without)
+
+
+def test_a_target_size_holds_with_protection(tmp_path: Path, convert: Convert) -> None:
+    model = write_model(tmp_path / "planted.gguf", plant(random_weights()))
+    limit = convert(model, quant="Q4_0", importance=False, measure=False).size + 6_000
+    report = convert(model, target_size=limit, importance=False, protect=True)
+    assert report.size <= limit
+    assert report.protection
+    assert report.protection.raised["blk.1.ffn_down.weight"][1] == "Q8_0"
+    assert report.protection.elsewhere is None  # the unprotected one has the same size
 
 
 def test_what_does_not_go_together_is_refused_before_anything_is_done(
