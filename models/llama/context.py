@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.llama import library
 from models.llama.handle import Handle
+from models.llama.interrupts import heard_afterwards
 from models.llama.library import llama_cpp
 from models.llama.model import Model
 from models.llama.observer import Observer
@@ -103,7 +104,8 @@ class Context(Handle):
         params.abort_callback = _STRLEN
         params.abort_callback_data = ctypes.cast(self._stop, ctypes.c_void_p)
         said = library.logged()
-        pointer = llama_cpp.llama_init_from_model(model.pointer, params)
+        with heard_afterwards():
+            pointer = llama_cpp.llama_init_from_model(model.pointer, params)
         if not pointer:
             raise ModelError(
                 f"There is not enough memory for a context of {n_ctx:,} tokens: {library.errors_since(said)}.",
@@ -163,7 +165,8 @@ class Context(Handle):
             raise ValueError(f"{count} rows of logits from a context of {self.outputs}: llama.cpp ends the process")
 
     def _decode(self, batch: llama_cpp.llama_batch) -> None:
-        status = llama_cpp.llama_decode(self.pointer, batch)
+        with heard_afterwards(self.abort):
+            status = llama_cpp.llama_decode(self.pointer, batch)
         if self._observer:
             self._observer.raise_failure()
         if status == 2:

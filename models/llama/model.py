@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from models.errors import Cancelled, ModelError
 from models.llama import library
 from models.llama.handle import Handle
+from models.llama.interrupts import heard_afterwards
 from models.llama.library import llama_cpp
 
 if TYPE_CHECKING:
@@ -58,12 +59,16 @@ class Model(Handle):
         def progress(done: float, _user_data: object) -> bool:
             nonlocal cancelled, failure
             if on_progress is None:
-                return True
+                return not cancelled
             try:  # an exception inside a ctypes callback would vanish
-                cancelled = not on_progress(done)
+                cancelled = not on_progress(done) or cancelled
             except BaseException as error:
                 failure = error
             return not cancelled and failure is None
+
+        def stop() -> None:
+            nonlocal cancelled
+            cancelled = True
 
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
@@ -73,7 +78,8 @@ class Model(Handle):
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         params.progress_callback = progress
         said = library.logged()
-        pointer = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
+        with heard_afterwards(stop):
+            pointer = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if failure is not None:
             raise failure
         if not pointer:
