@@ -19,6 +19,7 @@ from gguf import TokenType
 
 from convert import pre_tokenizers
 from convert.added_tokens import added_tokens_decoder, listed_added_tokens, roles, type_by_look
+from convert.growth import check_growth
 from convert.json_files import DAMAGED, parse_object, read_limited
 from convert.pieces import ADDED_SCORE, Pieces, check_size
 from convert.special_tokens import SpecialTokens, read_special_tokens
@@ -158,6 +159,7 @@ def _tokenizer_json(checkpoint: Checkpoint) -> Iterator[tuple[tokenizers.Tokeniz
         )
     text = read_limited(path)
     definition = parse_object(path, text, unique=True)
+    check_growth(path, definition)
     try:
         tokenizer = tokenizers.Tokenizer.from_buffer(text)
     except Exception as error:  # the library raises no other class
