@@ -14,6 +14,7 @@ from models.errors import UsageError
 from models.importing import name_of
 
 DEFAULT = "Q4_K_M"
+_PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 _TYPE_IN_NAME = re.compile(r"(?i)[-._](bf16|fp?16|fp?32|i?q\d\w*)$")
 
 
@@ -80,6 +81,11 @@ class Options:
             raise UsageError("With -o the model does not go into the store.", "Leave out --name.")
         if self.output and self.output.exists():
             raise UsageError(f"{self.output} exists already.", "Choose another name, or remove it first.")
+        if self.output and (self.output.suffix != ".gguf" or _PART.search(self.output.name)):
+            raise UsageError(
+                f"{self.output.name} is no name for a model: it has to end in .gguf, without the number of a part.",
+                f"Write it like this: -o {_PART.sub('', self.output.with_suffix('.gguf').name)}",
+            )
         if self.output and not self.output.absolute().parent.is_dir():
             raise UsageError(f"There is no folder {self.output.absolute().parent}.", "Make it first.")
 

@@ -7,6 +7,7 @@ stopped goes on where it was; a run that ends leaves only the result.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from convert.report import Report, types_of
 from convert.steps import Display, Inputs, Progress, Steps
 from convert.tensor_types import FLOATS
 from convert.work import FOLDER, Work
+from models import llama
 from models.errors import ModelError, UsageError
 from models.fingerprint import fingerprint
 from models.gguf_header import Header, read_header, split_parts
@@ -30,7 +32,8 @@ from models.store import Installed, Store
 _FEW_BITS = 5.0  # bits a weight under which super weights are protected
 _HELPED_BITS = 5.6  # under which an importance matrix is worth its time: Q5_K_M and smaller
 _DTYPES: dict[str, write.Choice] = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
-_READ = ("*.safetensors", "*.json", "tokenizer.model", "*.jinja", "README.md")  # of a checkpoint
+_PROGRAM = [version("assistant"), llama.REQUIRED_VERSION]  # another one may make other files
+_READ = ("*.safetensors", "*.json", "tokenizer.model", "*.jinja", "*/*.jinja", "README.md")  # of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ def unfinished(store: Store) -> list[Work]:
     """Work folders in the store of conversions that did not end."""
     root = store.root / FOLDER
     return [Work(folder) for folder in sorted(root.iterdir()) if folder.is_dir()] if root.is_dir() else []
+
+
+def _state(file: Path) -> tuple[str, int, int, int]:
+    """What changes with its content: copying and unpacking set the first of the times to that of the original."""
+    status = file.stat()
+    return str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _figures(quality: Quality) -> dict[str, float]:
@@ -227,12 +236,13 @@ class Pipeline:
         options = self._options
         if isinstance(checked, Header):
             assert self._file
-            return self._file, {"file": str(self._file), "fingerprint": fingerprint(self._file)}
+            return self._file, {"program": _PROGRAM, "file": str(self._file), "fingerprint": fingerprint(self._file)}
         assert folder
         files = sorted({path for pattern in _READ for path in folder.glob(pattern)})
         inputs = {
+            "program": _PROGRAM,
             "folder": str(folder),
-            "files": [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files],
+            "files": [_state(path) for path in files if path.is_file()],
             "dtype": self._dtype,
             "pre": options.pre,
             "split size": options.split_size,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -63,7 +64,7 @@ def quantize(
     partial = target.with_name(f"{target.name}.partial")
     _check_paths(header, target, partial)
     _check_recipe(header, recipe, allow_requantize)
-    _check_imatrix(recipe, imatrix)
+    _check_imatrix(header, recipe, imatrix)
     check_space(target.parent, recipe.size, f"{target.name} needs")
     job = {
         "source": str(header.files[0]),
@@ -129,7 +130,7 @@ def _check_recipe(header: Header, recipe: Recipe, allow_requantize: bool) -> Non
         )
 
 
-def _check_imatrix(recipe: Recipe, path: Path | None) -> None:
+def _check_imatrix(header: Header, recipe: Recipe, path: Path | None) -> None:
     needy = recipe.needs_imatrix
     if path is None:
         if needy:
@@ -143,6 +144,14 @@ def _check_imatrix(recipe: Recipe, path: Path | None) -> None:
     entries = Imatrix.read(path).entries
     if not any(name in entries for name in recipe.types):
         raise UsageError(f"{path} is the importance matrix of another model: it has none of its tensors.")
+    for tensor in header.tensors:
+        columns = tensor.shape[0] * math.prod(tensor.shape[2:])  # of all experts
+        if tensor.name in entries and entries[tensor.name].means().size != columns:
+            raise UsageError(
+                f"{path} is the importance matrix of another model: {tensor.name} has {columns:,} columns, "
+                f"not {entries[tensor.name].means().size:,}.",
+                "Make it from this very model: assistant convert imatrix MODEL",
+            )
     if missing := [name for name in needy if name not in entries]:
         raise UsageError(
             f"{path} has no entry for {missing[0]}, which cannot become {recipe.types[missing[0]]} without.",

@@ -98,7 +98,7 @@ class Recipe:
         for pattern, type in asked.get("rules", {}).items():
             try:
                 matched = [name for name in tensors if re.search(pattern, name)]
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise UsageError(f"{path}: {pattern!r} is no regular expression: {error}.") from error
             if not matched:
                 raise UsageError(

@@ -57,7 +57,12 @@ class Work:
         if self.has(name, inputs):
             return path
         self._stamp(name).unlink(missing_ok=True)
-        make(path)
+        try:
+            make(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # of a folder what is in it is kept
+                path.rmdir()
+            raise
         self._write(self._stamp(name), self._stamped(path, inputs))
         return path
 

@@ -54,6 +54,8 @@ def compare(
     if len(models) < 2:
         raise UsageError("There is nothing to compare it with.", "Name the reference, then one file or more.")
     _check_free(chart)
+    if chart and chart.suffix != ".png":
+        raise UsageError(f"{chart.name} is no name for a picture: it has to end in .png.", "Choose another name.")
     store = Store()
     reference, *candidates = (store.resolve(name).path for name in models)
     read = read_text(text) if text else evaluation_text()

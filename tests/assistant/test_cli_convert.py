@@ -133,7 +133,8 @@ def test_files_are_compared(full: Path, text: Path, tmp_path: Path) -> None:
     assert "Q8_0.gguf" in printed
     assert "\x1b" not in printed
     assert chart.read_bytes().startswith(b"\x89PNG")
-    assert exit_code(*arguments, "--chart", str(chart)) == 2
+    for taken_or_no_picture in (chart, tmp_path / "chart.txt"):
+        assert exit_code(*arguments, "--chart", str(taken_or_no_picture)) == 2
 
 
 def test_an_importance_matrix_is_made_and_used(full: Path, text: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -173,6 +174,32 @@ def test_killed_at_any_moment_nothing_half_stands_under_the_final_name(
     assert files_of(tmp_path / "killed") == {"manifest.json", "small-chat-q4_k_m.gguf"}
 
 
+def end_of_weights(checkpoint: Path, bits: bytes) -> None:
+    """Other weights, in a file of the same size and time."""
+    weights = checkpoint / "model.safetensors"
+    before = weights.stat()
+    weights.write_bytes(weights.read_bytes()[: -len(bits)] + bits)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_file_of_the_same_size_and_time_is_another(checkpoint: Path, store: Store, convert: Convert) -> None:
+    options: dict[str, Any] = {"quant": "BF16", "measure": False}
+    with pytest.raises(Cancelled):
+        convert(checkpoint, **options, display=Watching(stop_in="store"))
+    end_of_weights(checkpoint, b"\x80\x3f" * 7)  # 1.0
+    resumed = Path(convert(checkpoint, **options).files[0]).read_bytes()
+    alone = Path(convert(checkpoint, **options, name="alone").files[0]).read_bytes()
+    assert resumed == alone
+
+
+def test_what_cannot_be_converted_leaves_nothing(checkpoint: Path, convert: Convert, tmp_path: Path) -> None:
+    end_of_weights(checkpoint, b"\xc0\x7f")  # NaN
+    before = set(tmp_path.iterdir())
+    with pytest.raises(ModelError, match="NaN"):
+        convert(checkpoint, output=tmp_path / "x.gguf")
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "text.txt"}
+
+
 def test_converting_again_takes_the_place_of_the_first(checkpoint: Path, store: Store, convert: Convert) -> None:
     convert(checkpoint, name="mine", quant="Q8_0", measure=False)
     first = store.resolve("mine").path.stat().st_size
@@ -287,6 +314,8 @@ def test_what_does_not_go_together_is_refused_before_anything_is_done(
         ({"name": "../escape"}, "cannot be a name"),
         ({"quant": "IQ2_XXS", "importance": False}, "needs an importance matrix"),
         ({"output": tmp_path / "nowhere" / "x.gguf"}, "no folder"),
+        ({"output": tmp_path / "x.bin", "quant": "F16"}, r"x\.bin is no name"),
+        ({"output": tmp_path / "x-00001-of-00002.gguf", "quant": "F16"}, "number of a part"),
         ({"pre": "no-such"}, "no-such"),
     ):
         with pytest.raises((UsageError, ModelError), match=said):

@@ -191,6 +191,7 @@ def test_rows_that_do_not_fit_are_told_in_ones_own_recipe_too(tmp_path: Path) ->
         ('base = "Q8_0"\nrules = {ffn_sideways = "Q6_K"}', "'ffn_sideways' matches no tensor"),
         ('base = "Q8_0"\nrules = {attn_norm = "Q6_K"}', "'attn_norm' matches no tensor that can be quantized"),
         ('base = "Q8_0"\nrules = {"(" = "Q6_K"}', "is no regular expression"),
+        ('base = "Q8_0"\nrules = {"a{99999999999}" = "Q6_K"}', "is no regular expression"),
         ('base = "Q8_0"\n[types]\n"blk.99.attn_q.weight" = "Q6_K"', "does not have: blk.99.attn_q.weight"),
         ('base = "Q8_0"\nrules = {ffn_down = "IQ2_XS"}', "needs an importance matrix"),
         ('base = "Q8_0"\nrules = {token_embd = "IQ2_XS"}', "needs an importance matrix"),
