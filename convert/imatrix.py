@@ -9,6 +9,7 @@ by BOS where the model begins texts with one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import struct
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from convert.progress import OnProgress, silent
 from convert.quality import CHUNK_SIZE, chunked
 from models import fit, hardware, llama
-from models.errors import ModelError, UsageError
+from models.errors import ModelError, UsageError, UserError
 from models.gguf_header import Header, read_header
 from models.llama import Context, Model, Observer, Product
 
@@ -89,7 +90,8 @@ class Imatrix:
                 os.fsync(file.fileno())
             partial.replace(path)
         except OSError as error:
-            raise ModelError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from error
+            hint = "Free some space." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose another place."
+            raise UserError(f"{path} cannot be written: {error.strerror}.", hint) from error
         finally:
             partial.unlink(missing_ok=True)
 

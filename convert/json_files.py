@@ -25,7 +25,10 @@ def open_regular(path: Path) -> BinaryIO:
         # Without O_NONBLOCK the opening of a pipe waits for a writer. Windows needs O_BINARY and has no O_NONBLOCK.
         file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        raise ModelError(
+            f"{path}: cannot be read: {error.strerror or error}.",
+            "A checkpoint is a folder with config.json, the tokenizer's files and *.safetensors.",
+        ) from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise ModelError(f"{path}: not a regular file.")

@@ -70,7 +70,7 @@ class Options:
             raise UsageError("--quant, --for, --target-size and --recipe contradict each other.", "Leave one of them.")
         if self.quant and self.quant.upper() not in MIXTURES:
             raise UsageError(f"There is no type {self.quant}.", f"Known are: {', '.join(MIXTURES)}.")
-        if self.split_size and not self.is_float:
+        if self.split_size is not None and not self.is_float:
             raise UsageError("Only F32, F16 and BF16 can be split.", "Leave out --split-size, or add --quant F16.")
         if self.importance is False and (self.imatrix or self.calibration):
             raise UsageError("--no-importance contradicts --imatrix and --calibration.", "Leave one of them out.")
@@ -105,6 +105,6 @@ class Options:
                 raise UsageError(f"“{self.name}” is the catalogue's name of another file.", "Choose another --name.")
             return self.name
         asked = self.quant or (f"for-{self.backend}" if self.backend else None) or (self.recipe and self.recipe.stem)
-        asked = asked or (f"{self.target_size / 1e9:.3g}gb" if self.target_size else DEFAULT)
+        asked = asked or (f"{self.target_size / 1e9:.3g}gb" if self.target_size is not None else DEFAULT)
         name = name_of(Path(f"{_TYPE_IN_NAME.sub('', source)}-{asked}.gguf"))
         return f"{name}-converted" if catalogue.load().find(name) else name  # that name is of the maker's own file

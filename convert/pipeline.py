@@ -6,6 +6,7 @@ stopped goes on where it was; a run that ends leaves only the result.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -72,6 +73,13 @@ def _figures(quality: Quality) -> dict[str, float]:
     return {name: getattr(quality, name) for name in ("kl_mean", "kl_99", "same_top", "ratio")}
 
 
+def _name_of(folder: Path) -> str:
+    """The model's name; in the cache of the hub a folder is named after its commit."""
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        return folder.parent.parent.name.split("--")[-1]
+    return folder.name
+
+
 class Pipeline:
     """
     Args:
@@ -91,11 +99,11 @@ class Pipeline:
         path = Path(source).expanduser()
         if path.is_dir():
             self._folder = path.resolve()
-            name = self._folder.name
+            name = _name_of(Path(os.path.abspath(path)))
         elif path.is_file():
             self._file = split_parts(path.resolve())[0]
             name = self._file.stem
-        elif found := repository(source):
+        elif (found := repository(source)) and not path.parent.is_dir():
             self._repo = (found[0], options.revision or found[1])
             name = found[0].split("/")[1]
         else:
@@ -223,7 +231,7 @@ class Pipeline:
         options = self._options
         if options.recipe:
             return Recipe.read(options.recipe, header, has_imatrix=has_imatrix)
-        if options.target_size:
+        if options.target_size is not None:
             return recipe.for_size(header, options.target_size, has_imatrix=has_imatrix)
         if quant is None and options.backend and options.backend != "this-machine":
             quant = recipe.for_backend(options.backend)[0]
@@ -348,6 +356,8 @@ class Pipeline:
             chosen = self._store.choose_draft(self._options.draft, Installed(self._name, result))
             return (chosen.name, None) if chosen else (None, None)
         found = draft.partner(result, self._store)
+        if found is None and self._options.output:
+            return None, None
         if found is None:
             return None, f"nobody yet: assistant convert draft {self._name} --from SIBLING"
         return (found.name, None) if found.installed else (None, f"{found.name}: {found.note}")

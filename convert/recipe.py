@@ -90,6 +90,8 @@ class Recipe:
                 importance matrix.
         """
         asked = _asked(path)
+        if unknown := asked.keys() - {"rules", *cls.__dataclass_fields__}:
+            raise UsageError(f"{path}: {min(unknown)} means nothing.", "A recipe has a base, rules, types and a name.")
         base = asked.get("base")
         if not isinstance(base, str):
             raise UsageError(f"{path} names no base.", f'Give the mixture to start from: base = "{LADDER[4]}"')
@@ -111,7 +113,7 @@ class Recipe:
                 wanted[name] = _known_type(path, type)
             elif all(tensor.name != name for tensor in header.tensors):
                 raise UsageError(f"{path} names a tensor that the model does not have: {name}.")
-        recipe = _mixture(header, base, has_imatrix)
+        recipe = _mixture(header, base.upper(), has_imatrix)
         recipe = _with(recipe, header, wanted, str(asked.get("name", path.stem)))
         _check_imatrix(recipe, has_imatrix)
         return recipe

@@ -177,6 +177,7 @@ def inspect(path: str, tensors: bool, as_json: bool) -> None:
             click.echo("types: " + ", ".join(f"{kind} {one['tensors']}×" for kind, one in value.items()))
         elif key not in ("metadata", "tensors") and value not in (None, ""):
             text = size_text(value) if key == "size" else f"{value:,}" if type(value) is int else value
+            text = "yes" if value is True else "no" if value is False else text
             click.echo(f"{key.replace('_', ' ')}: {text}")
     if tensors:
         width = max((len(tensor["name"]) for tensor in found["tensors"]), default=0)

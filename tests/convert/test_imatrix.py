@@ -14,7 +14,7 @@ from random_gguf import EPSILON, LAYERS, random_weights, write_model
 
 from convert import imatrix
 from convert.imatrix import Entry, Imatrix
-from models.errors import ModelError, UsageError
+from models.errors import ModelError, UsageError, UserError
 from models.gguf_header import read_header
 from models.llama import Model
 
@@ -181,9 +181,9 @@ def test_what_is_written_is_read_again_and_is_what_llama_cpp_writes(tmp_path: Pa
 
 def test_a_place_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "imatrix.gguf").mkdir()
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         matrix().write(tmp_path / "imatrix.gguf")
-    with pytest.raises(ModelError, match="cannot be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         matrix().write(tmp_path / "no" / "imatrix.gguf")
     assert [file.name for file in tmp_path.iterdir()] == ["imatrix.gguf"]
 

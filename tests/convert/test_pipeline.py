@@ -236,6 +236,26 @@ def test_to_a_file_of_ones_own(checkpoint: Path, store: Store, convert: Convert,
         convert(checkpoint, output=out / "mine.gguf")
 
 
+def test_a_snapshot_in_the_cache_of_the_hub_has_the_name_of_its_repository(
+    checkpoint: Path, convert: Convert, tmp_path: Path
+) -> None:
+    snapshots = tmp_path / "models--maker--Small-Chat" / "snapshots"
+    snapshots.mkdir(parents=True)
+    made = convert(checkpoint.rename(snapshots / "0123abcd"), quant="F16", draft="none", measure=False)
+    assert made.name == "small-chat-f16"
+
+
+def test_no_size_is_not_any_size(checkpoint: Path, convert: Convert) -> None:
+    with pytest.raises(UsageError, match="as small as 0 bytes"):
+        convert(checkpoint, target_size=0)
+
+
+def test_a_path_of_this_machine_is_not_looked_for_in_the_hub(convert: Convert, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    with pytest.raises(ModelError, match=r"There is no convert/missing"):
+        convert(Path("convert/missing"))
+
+
 def test_a_target_size_is_kept_and_used(checkpoint: Path, convert: Convert) -> None:
     report = convert(checkpoint, target_size=600_000, measure=False)
     assert 560_000 < report.size <= 600_000

@@ -184,6 +184,7 @@ def test_rows_that_do_not_fit_are_told_in_ones_own_recipe_too(tmp_path: Path) ->
     [
         ("base = ", "is not TOML"),
         ('rules = {ffn_down = "Q8_0"}', "names no base"),
+        ('base = "Q8_0"\nrule = {ffn_down = "Q8_0"}', "rule means nothing"),
         ('base = "Q9"', "There is no mixture Q9"),
         ('base = "Q8_0"\nrules = 3', "is no recipe"),
         ('base = "Q8_0"\nrules = {ffn_down = "Q8_K"}', "no type 'Q8_K'"),
