@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _HINT_GO_ON = "What was finished is kept: the same command goes on from there. To drop it: assistant convert clean"
+_HINT_GO_ON_BESIDE = "What was finished is kept beside the output, in .{}.convert: the same command goes on from there."
 
 
 @click.group(
@@ -118,7 +119,9 @@ def _run(source: str, flags: dict[str, Any]) -> None:
             try:
                 report = pipeline.run()
             except KeyboardInterrupt:
-                raise Cancelled("The conversion was stopped.", _HINT_GO_ON) from None
+                output = flags["output"]
+                hint = _HINT_GO_ON_BESIDE.format(output.name) if output else _HINT_GO_ON
+                raise Cancelled("The conversion was stopped.", hint) from None
     if dry_run:
         _print_plan(plan, as_json)
         return
