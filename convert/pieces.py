@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +46,12 @@ class Pieces:
                 f"{path}: has {count} tokens, but the embedding has {size} rows.",
                 "The tokenizer belongs to another model.",
             )
+        scores = [model.GetScore(number) for number in range(count)]
+        if not all(map(math.isfinite, scores)):
+            raise ModelError(f"{path}: a token has a score that is no number.", DAMAGED)
         padding = range(count, size)
         self.tokens = [text.encode() for text in texts] + [f"[PAD{number}]".encode() for number in padding]
-        self.scores = [model.GetScore(number) for number in range(count)] + [PADDING_SCORE for _ in padding]
+        self.scores = scores + [PADDING_SCORE for _ in padding]
         self.types = [_type(model, number) for number in range(count)] + [TokenType.UNUSED for _ in padding]
         for token in added_tokens_json(checkpoint):
             self.add(token.id, token.content, TokenType.USER_DEFINED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from real_checkpoints import token_types
 from small_tokenizers import (
     CONTROL,
     DEFINITIONS,
+    pieces,
     sentencepiece_model,
     write_bpe_tokenizer,
     write_byte_fallback_tokenizer,
@@ -369,6 +371,10 @@ def test_an_absurd_size_is_refused_before_it_is_allocated(size: int, tmp_path: P
         (content("added_tokens.json", b'{"<x>": -3}'), r"added_tokens\.json: malformed added token -3"),
         (content("added_tokens.json", b'{"<x>": "5"}'), r"added_tokens\.json: malformed added token 5"),
         (lambda folder: write_sentencepiece_tokenizer(folder, 600), r"600 tokens.*512 rows"),
+        (
+            content("tokenizer.model", sentencepiece_model((text, math.nan, kind) for text, _, kind in pieces(384))),
+            r"tokenizer\.model: a token has a score that is no number",
+        ),
     ],
 )
 def test_a_malformed_sentencepiece_is_refused(break_it: Callable[[Path], object], said: str, tmp_path: Path) -> None:
