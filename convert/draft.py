@@ -161,16 +161,19 @@ def install_draft(
     name = name or name_of(Path(f"{source.absolute().stem}-{type}-draft.gguf"))
     store.check_free(name, source="convert")
     with Work(store.root / FOLDER / name) as work:
-        if source.is_dir():
-            unquantized = work.folder / "sibling.gguf"
-            unquantized.unlink(missing_ok=True)
-            write_gguf(architectures.find(Checkpoint.open(source)), unquantized, on_progress=on_progress)
-        else:
-            unquantized = source
-        made = work.folder / f"{name}.gguf"
-        made.unlink(missing_ok=True)
-        make_draft(target.path, unquantized, made, type=type, threads=threads, on_progress=on_progress)
-        draft = store.import_file(made, name, how="move", source="convert", replace=True, origin=str(source.absolute()))
-        work.remove()
+        try:
+            if source.is_dir():
+                unquantized = work.folder / "sibling.gguf"
+                unquantized.unlink(missing_ok=True)
+                write_gguf(architectures.find(Checkpoint.open(source)), unquantized, on_progress=on_progress)
+            else:
+                unquantized = source
+            made = work.folder / f"{name}.gguf"
+            made.unlink(missing_ok=True)
+            make_draft(target.path, unquantized, made, type=type, threads=threads, on_progress=on_progress)
+            origin = str(source.absolute())
+            draft = store.import_file(made, name, how="move", source="convert", replace=True, origin=origin)
+        finally:  # nothing of it would be used again
+            work.remove()
     store.set_draft(target.name, draft.name)
     return draft

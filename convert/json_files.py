@@ -27,7 +27,7 @@ def open_regular(path: Path) -> BinaryIO:
     except OSError as error:
         raise ModelError(
             f"{path}: cannot be read: {error.strerror or error}.",
-            "A checkpoint is a folder with config.json, the tokenizer's files and *.safetensors.",
+            "Give the folder of a checkpoint or adapter as it is published, with all of its files.",
         ) from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()

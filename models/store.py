@@ -395,6 +395,8 @@ class Store:
         """
         model = self.resolve(name)
         partner = self._draft(draft, model, "Choose a smaller model of the same family.") if draft else None
+        if partner and partner.name == model.name:
+            raise ModelError(f"{model.name} cannot draft for itself.", "Choose a smaller model of the same family.")
         for each in (model, partner):
             if each and each.manifest is None:
                 raise ModelError(f"{each.path} is not in the store.", "Bring it in: assistant models import FILE")

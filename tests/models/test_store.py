@@ -222,6 +222,8 @@ def test_a_draft_of_ones_own_counts_before_the_catalogues(linked: Store, tiny: P
     assert draft.name == "two"
     with pytest.raises(ModelError, match="small cannot draft for one"):
         linked.set_draft("one", "small")
+    with pytest.raises(ModelError, match="cannot draft for itself"):
+        linked.set_draft("one", "one")
     with pytest.raises(ModelError, match="not in the store"):
         linked.set_draft("one", str(tiny))
     linked.remove("two")
