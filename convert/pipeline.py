@@ -18,16 +18,17 @@ from convert.checkpoint import Checkpoint
 from convert.fetch import fetch, repository
 from convert.options import DEFAULT, Options
 from convert.quality import Quality
+from convert.quantize import check_imatrix
 from convert.recipe import Recipe
 from convert.report import Report, types_of
-from convert.steps import Display, Inputs, Progress, Steps
+from convert.steps import Display, Inputs, Progress, Steps, memory_to_run
 from convert.tensor_types import FLOATS
 from convert.work import FOLDER, Work
-from models import llama
+from models import hardware, llama
 from models.errors import ModelError, UsageError
 from models.fingerprint import fingerprint
 from models.gguf_header import Header, read_header, split_parts
-from models.pull import MARGIN, check_space
+from models.pull import MARGIN, check_space, size_text
 from models.store import Installed, Store
 
 _FEW_BITS = 5.0  # bits a weight under which super weights are protected
@@ -45,15 +46,22 @@ class Plan:
         header: of the unquantized GGUF, which may not be there yet.
         recipe: None where types have to be measured first, or nothing is quantized.
         disk: bytes that are needed at the peak.
+        notes: what is left out, and why.
     """
 
     header: Header
     recipe: Recipe | None
     steps: tuple[str, ...]
     disk: int
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"recipe": self.recipe and self.recipe.as_dict(), "steps": self.steps, "disk": self.disk}
+        return {
+            "recipe": self.recipe and self.recipe.as_dict(),
+            "steps": self.steps,
+            "disk": self.disk,
+            "notes": self.notes,
+        }
 
 
 def unfinished(store: Store) -> list[Work]:
@@ -66,6 +74,10 @@ def _state(file: Path) -> tuple[str, int, int, int]:
     """What changes with its content: copying and unpacking set the first of the times to that of the original."""
     status = file.stat()
     return str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _of(need: int, room: int) -> str:
+    return f"{size_text(need)} of memory, and {size_text(room)} are free"
 
 
 def _figures(quality: Quality) -> dict[str, float]:
@@ -143,6 +155,8 @@ class Pipeline:
                 checked = self._checked(folder)
                 plan = self._plan(checked)
                 self._progress.names = plan.steps
+                for note in plan.notes:
+                    self._progress.note(f"Left out: {note}.")
                 there = sum(path.stat().st_size for path in work.folder.rglob("*.gguf"))
                 check_space(work.folder, max(0, plan.disk - there) + MARGIN, f"{self._name} needs")
             source, inputs = self._converted(checked, folder)
@@ -187,19 +201,29 @@ class Pipeline:
         from_file = self._file is not None
         steps = ["fetch"] * (self._repo is not None) + ["check"] + ["convert"] * (not from_file)
         disk = 0 if from_file else header.size
-        chosen = None
+        chosen, notes = None, []
         if from_file or not options.is_float:
+            room, need = hardware.memory().available, memory_to_run(header)
+            runs = need <= room
+            if not runs:
+                notes.append(f"no importance matrix and no super weights: to run it takes {_of(need, room)}")
+            has_imatrix = options.imatrix is not None or (runs and options.importance is not False)
             if options.backend != "this-machine":
-                chosen = self._recipe(header, options.quant, has_imatrix=options.importance is not False)
-                if not self._wants_importance(chosen):
+                chosen = self._recipe(header, options.quant, has_imatrix=has_imatrix)
+                if has_imatrix and not self._wants_importance(chosen):
                     chosen = self._recipe(header, options.quant, has_imatrix=False)
-            protects = self._wants_protection(chosen)
-            disk += (chosen.size if chosen else header.size) * (3 if protects and options.measure else 1)
-            steps += ["imatrix"] * self._wants_importance(chosen) + ["super weights"] * protects
-            steps += ["measure types"] * (options.backend == "this-machine") + ["quantize"]
-            steps += ["quality"] * options.measure
+                if options.imatrix:
+                    check_imatrix(header, chosen, options.imatrix)
+            size = chosen.size if chosen else header.size
+            compares = options.measure and need + size <= room
+            if options.measure and not compares:
+                notes.append(f"quality is not measured: two models in memory take {_of(need + size, room)}")
+            protects = runs and self._wants_protection(chosen)
+            disk += size * (3 if protects and compares else 1)
+            steps += ["imatrix"] * (has_imatrix and self._wants_importance(chosen)) + ["super weights"] * protects
+            steps += ["measure types"] * (options.backend == "this-machine") + ["quantize"] + ["quality"] * compares
         steps += ["speed"] * options.measure + ["draft"] * (options.draft != "none")
-        return Plan(header, chosen, (*steps, "store" if options.output is None else "write"), disk)
+        return Plan(header, chosen, (*steps, "store" if options.output is None else "write"), disk, tuple(notes))
 
     @property
     def _dtype(self) -> write.Choice:

@@ -64,7 +64,7 @@ def quantize(
     partial = target.with_name(f"{target.name}.partial")
     _check_paths(header, target, partial)
     _check_recipe(header, recipe, allow_requantize)
-    _check_imatrix(header, recipe, imatrix)
+    check_imatrix(header, recipe, imatrix)
     check_space(target.parent, recipe.size, f"{target.name} needs")
     job = {
         "source": str(header.files[0]),
@@ -130,7 +130,11 @@ def _check_recipe(header: Header, recipe: Recipe, allow_requantize: bool) -> Non
         )
 
 
-def _check_imatrix(header: Header, recipe: Recipe, path: Path | None) -> None:
+def check_imatrix(header: Header, recipe: Recipe, path: Path | None) -> None:
+    """
+    Raises:
+        UsageError: the recipe needs one, or it is of another model. ModelError: it cannot be read.
+    """
     needy = recipe.needs_imatrix
     if path is None:
         if needy:

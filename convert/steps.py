@@ -19,12 +19,13 @@ from convert.quantize import quantize
 from convert.recipe import Recipe
 from convert.speed import Speed
 from convert.super_weights import SuperWeight
+from convert.tensor_types import FLOATS
 from convert.texts import hash_of, read_text
 from convert.this_machine import Candidate
 from convert.work import Work
 from models import fit, hardware
 from models.fingerprint import fingerprint
-from models.gguf_header import read_header
+from models.gguf_header import Header, read_header
 
 Inputs = dict[str, Any]  # what a file was made from, as JSON
 
@@ -67,6 +68,19 @@ class Progress:
         self._display.note(line)
 
 
+def stands_in(header: Header) -> bool:
+    """The model is too large to be run and compared here as it is; a file of eight bits has to stand for it."""
+    need = fit.memory_need(header, _WINDOW).total + header.size // 2  # itself, and one of at most half its size
+    return need > hardware.memory().available and header.quantisation in FLOATS
+
+
+def memory_to_run(header: Header) -> int:
+    """Bytes, of the model itself or of what stands for it."""
+    need = fit.memory_need(header, _WINDOW)
+    weights = min(need.weights, recipe.mixture(header, _STAND_IN).size) if stands_in(header) else need.weights
+    return need.total - need.weights + weights
+
+
 class Steps:
     """
     Args:
@@ -90,13 +104,16 @@ class Steps:
         file of eight bits, which differs little."""
         if self._reference is None:
             self._reference = self.source
-            need = fit.memory_need(self.header, _WINDOW).total
-            if need > hardware.memory().available and self.header.quantisation != _STAND_IN:
+            if stands_in(self.header):
                 with self._progress.step("stand-in") as progress:
                     self._progress.note(f"The source does not fit into memory; {_STAND_IN} stands for it.")
                     used = recipe.mixture(self.header, _STAND_IN)
                     self._reference = self.quantized("stand-in", used, progress)
         return self._reference
+
+    @property
+    def _run_inputs(self) -> Inputs:
+        return {**self._inputs, "reference": self.reference_name}
 
     def calibrate(self) -> str:
         """Get the importance matrix; returns what it was computed from, in words."""
@@ -108,7 +125,7 @@ class Steps:
                 return f"{options.imatrix}, {found.chunks} chunks of {', '.join(found.datasets) or 'unknown text'}"
             text = read_text(options.calibration) if options.calibration else calibration_text()
             name = options.calibration.name if options.calibration else "built-in English and Russian text"
-            inputs = {**self._inputs, "text": hash_of(text), "chunks": options.chunks}
+            inputs = {**self._run_inputs, "text": hash_of(text), "chunks": options.chunks}
 
             def compute(path: Path) -> None:
                 imatrix.collect(
@@ -128,7 +145,7 @@ class Steps:
         with self._progress.step("super weights") as progress:
             found = self._work.value(
                 "super-weights.json",
-                self._inputs,
+                self._run_inputs,
                 lambda: [asdict(one) for one in super_weights.find(self.reference, on_progress=progress)],
             )
         return [SuperWeight(**one) for one in found]
@@ -180,7 +197,7 @@ class Steps:
         text = read_text(options.text) if options.text else evaluation_text()
         files = [result, *variants]
         inputs = {
-            **self._inputs,
+            **self._run_inputs,
             "files": [fingerprint(file) for file in files],
             "text": hash_of(text),
             "chunks": options.quality_chunks,

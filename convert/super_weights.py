@@ -77,6 +77,8 @@ def find(
         ModelError: the file cannot be used, or has no ``ffn_down``.
         UsageError: the prompt has no tokens, or too many.
     """
+    if not threshold > 0:
+        raise UsageError(f"The threshold is {threshold}.", "Give a number above 0; 50 is usual.")
     header = read_header(model)
     search = _Search(header, threshold, most, on_progress)
     if not search.tensors:

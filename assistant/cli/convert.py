@@ -155,6 +155,8 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
     else:
         click.echo(f"size: {size_text(plan.header.size)}")
     click.echo(f"disk that is needed meanwhile: {size_text(plan.disk)}")
+    for note in plan.notes:
+        click.echo(f"left out: {note}")
     if "super weights" in plan.steps:
         click.echo("Tensors with super weights will get a larger type; they are found by running the model.")
 
