@@ -2,9 +2,9 @@
 
     python benchmarks/bench_quality.py [--reference starter] [--candidate starter] [--rounds 3] [--chunks 20]
 
-In turns, in one run: ``convert.quality.compare`` from its first chunk to its last, and the same decodes of the same
-chunks by the same two models with the same rows of logits, which nobody looks at. The faster the models, the more
-scoring counts: small types are the harder test.
+In turns, in one run: ``compare`` of convert/measuring/quality.py from its first chunk to its last, and the same decodes
+of the same chunks by the same two models with the same rows of logits, which nobody looks at. The faster the models,
+the more scoring counts: small types are the harder test.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from report import compare as row
 from report import publish
 
-from convert import placement
-from convert.quality import CHUNK_SIZE, chunked, compare, pieces
+from convert.measuring import placement
+from convert.measuring.quality import CHUNK_SIZE, chunked, compare, pieces
 from models import fit, hardware
 from models.gguf_header import read_header
 from models.llama import Context, Model

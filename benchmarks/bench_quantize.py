@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "convert"))
 OURS = """
 import resource, sys
 from pathlib import Path
-from convert.quantize import quantize
-from convert.recipe import mixture
+from convert.quantization.quantize import quantize
+from convert.quantization.recipe import mixture
 from models.gguf_header import read_header
 source, target, name, threads = sys.argv[1:]
 quantize(Path(source), Path(target), mixture(read_header(Path(source)), name), threads=int(threads))
@@ -44,7 +44,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 BARE = """
 import resource, sys
 from pathlib import Path
-from convert.mixture import FILE_TYPE_IDS
+from convert.quantization.mixture import FILE_TYPE_IDS
 from models.llama import quantization
 source, target, name, threads = sys.argv[1:]
 quantization.quantize(Path(source), Path(target), FILE_TYPE_IDS[name], threads=int(threads))

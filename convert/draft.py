@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert import architectures, recipe
+from convert import architectures
 from convert.checkpoint import Checkpoint
 from convert.progress import OnProgress, silent
-from convert.quantize import quantize
+from convert.quantization import recipe
+from convert.quantization.quantize import quantize
 from convert.work import FOLDER, Work
 from convert.write import write_gguf
 from models import catalogue, vocabulary
@@ -102,7 +103,7 @@ def make_draft(
 
     Raises:
         ModelError: the vocabularies differ, or a file cannot be used.
-        UsageError: the draft would be too large to pay, or what :func:`convert.quantize.quantize` refuses.
+        UsageError: the draft would be too large to pay, or what :func:`convert.quantization.quantize.quantize` refuses.
     """
     if reason := vocabulary.mismatch(target, source):
         raise ModelError(f"{source} cannot draft for {target}: {reason}.", "Choose a sibling of the same family.")

@@ -21,8 +21,8 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.measuring.quality import CHUNK_SIZE, chunked
 from convert.progress import OnProgress, silent
-from convert.quality import CHUNK_SIZE, chunked
 from models import fit, hardware, llama
 from models.errors import ModelError, UsageError, UserError
 from models.gguf_header import Header, read_header

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from convert.mixture import MIXTURES
-from convert.tensor_types import FLOATS
+from convert.quantization.mixture import MIXTURES
+from convert.quantization.tensor_types import FLOATS
 from models import catalogue
 from models.errors import UsageError
 from models.importing import name_of

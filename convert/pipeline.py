@@ -12,17 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convert import architectures, draft, protection, recipe, write
+from convert import architectures, draft, protection, write
 from convert.architectures.architecture import Architecture
 from convert.checkpoint import Checkpoint
 from convert.fetch import fetch, repository
+from convert.measuring.quality import Quality
 from convert.options import DEFAULT, Options
-from convert.quality import Quality
-from convert.quantize import check_imatrix
-from convert.recipe import Recipe
+from convert.quantization import recipe
+from convert.quantization.quantize import check_imatrix
+from convert.quantization.recipe import Recipe
+from convert.quantization.tensor_types import FLOATS
 from convert.report import Report, types_of
 from convert.steps import Display, Inputs, Progress, Steps, memory_to_run
-from convert.tensor_types import FLOATS
 from convert.work import FOLDER, Work
 from models import hardware, llama
 from models.errors import ModelError, UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convert.mixture import category, layer_of
-from convert.recipe import Recipe, for_size, protect
+from convert.quantization.mixture import category, layer_of
+from convert.quantization.recipe import Recipe, for_size, protect
 from models.errors import UsageError
 from models.gguf_header import Header
 

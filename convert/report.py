@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from models.pull import size_text
 
 if TYPE_CHECKING:
+    from convert.measuring.quality import Quality
+    from convert.measuring.speed import Speed
+    from convert.measuring.this_machine import Candidate
     from convert.protection import Protection
-    from convert.quality import Quality
-    from convert.recipe import Recipe
-    from convert.speed import Speed
+    from convert.quantization.recipe import Recipe
     from convert.super_weights import SuperWeight
-    from convert.this_machine import Candidate
 
 
 @dataclass(slots=True)

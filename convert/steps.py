@@ -10,18 +10,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from convert import imatrix, quality, recipe, speed, super_weights, this_machine
+from convert import imatrix, super_weights
 from convert.calibration import calibration_text, evaluation_text
+from convert.measuring import quality, speed, this_machine
+from convert.measuring.quality import Quality
+from convert.measuring.speed import Speed
+from convert.measuring.this_machine import Candidate
 from convert.options import Options
 from convert.progress import OnProgress
-from convert.quality import Quality
-from convert.quantize import quantize
-from convert.recipe import Recipe
-from convert.speed import Speed
+from convert.quantization import recipe
+from convert.quantization.quantize import quantize
+from convert.quantization.recipe import Recipe
+from convert.quantization.tensor_types import FLOATS
 from convert.super_weights import SuperWeight
-from convert.tensor_types import FLOATS
 from convert.texts import hash_of, read_text
-from convert.this_machine import Candidate
 from convert.work import Work
 from models import fit, hardware
 from models.fingerprint import fingerprint

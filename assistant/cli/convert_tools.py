@@ -17,8 +17,8 @@ from models.pull import size_text
 from models.store import Store
 
 if TYPE_CHECKING:
-    from convert.quality import Quality
-    from convert.speed import Speed
+    from convert.measuring.quality import Quality
+    from convert.measuring.speed import Speed
 
 _FILE = click.Path(path_type=Path)
 _MODEL = "MODEL is the name of an installed model, or the path of a GGUF file."
@@ -46,9 +46,9 @@ def compare(
     KL divergence says how far the probabilities of the next token are from the reference's (0: not at all), same top
     how often both find the same token the likeliest.
     """
-    from convert import quality, speed
     from convert.calibration import evaluation_text
-    from convert.chart import Point, draw, print_chart
+    from convert.measuring import quality, speed
+    from convert.measuring.chart import Point, draw, print_chart
     from convert.texts import read_text
 
     if len(models) < 2:
@@ -247,7 +247,7 @@ def draft(
 @click.option("--dtype", type=click.Choice(["f16", "f32"]), default="f16", show_default=True, help="Of its numbers.")
 def lora(adapter: Path, base: str, output: Path, dtype: Any) -> None:
     """Convert a PEFT adapter's folder to GGUF, for `assistant ask --lora FILE`."""
-    from convert.lora import convert_adapter
+    from convert.adapters.lora import convert_adapter
 
     place = Path(base).expanduser()
     model = place if place.is_dir() else Store().resolve(base).path
@@ -269,8 +269,8 @@ def merge(checkpoint: Path, adapter: Path, output: Path, quant: str | None, pre:
     To quantize and install that: assistant convert FILE.gguf
     """
     from convert import architectures, write
+    from convert.adapters.merge import merge as merged
     from convert.checkpoint import Checkpoint
-    from convert.merge import merge as merged
 
     with ConvertDisplay() as display:
         display.step("merge")

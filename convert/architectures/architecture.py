@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import gguf
 
-from convert import vocab
 from convert.tensors import LazyTensor
+from convert.tokenizer import vocab
 from models.errors import ModelError
 
 if TYPE_CHECKING:

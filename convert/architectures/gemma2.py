@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gguf
 import numpy as np
 
-from convert import vocab
 from convert.architectures.architecture import Architecture, Shape
 from convert.tensors import LazyTensor
+from convert.tokenizer import vocab
 
 if TYPE_CHECKING:
     from convert.checkpoint import Checkpoint

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gguf
 import numpy as np
 
-from convert import vocab
 from convert.architectures.architecture import Shape
 from convert.architectures.gemma2 import COMPUTED, Gemma2
 from convert.tensors import LazyTensor, computed
+from convert.tokenizer import vocab
 from models.errors import ModelError
 
 if TYPE_CHECKING:

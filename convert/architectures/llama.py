@@ -16,9 +16,9 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from convert import vocab
 from convert.architectures.architecture import Architecture, Shape
 from convert.tensors import LazyTensor, computed
+from convert.tokenizer import vocab
 
 
 class Llama(Architecture):

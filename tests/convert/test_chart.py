@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.chart import Point, draw, front, lines, print_chart
+from convert.measuring.chart import Point, draw, front, lines, print_chart
 
 GB = 10**9
 POINTS = [  # Llama-3-8B, wikitext-2

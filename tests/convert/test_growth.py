@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from random_checkpoints import random_checkpoint
 
-from convert import vocab
 from convert.checkpoint import Checkpoint
-from convert.growth import check_growth
+from convert.tokenizer import vocab
+from convert.tokenizer.growth import check_growth
 from models.errors import ModelError
 
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from random_adapters import LINEAR, numbers, random_adapter
 from random_checkpoints import random_checkpoint
 
+from convert.adapters.lora import convert_adapter
+from convert.adapters.merge import merge
 from convert.architectures import find
 from convert.checkpoint import Checkpoint
-from convert.lora import convert_adapter
-from convert.merge import merge
 from convert.write import write_gguf
 from models.adapter import check
 from models.errors import ModelError

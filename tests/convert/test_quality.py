@@ -10,9 +10,9 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import placement, quality
-from convert.quality import chunked, compare, perplexity, pieces
-from convert.stand_in import Sample
+from convert.measuring import placement, quality
+from convert.measuring.quality import chunked, compare, perplexity, pieces
+from convert.measuring.stand_in import Sample
 from models.errors import Cancelled, ModelError, UsageError
 from models.gguf_header import read_header
 from models.llama import Context, Model

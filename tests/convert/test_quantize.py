@@ -21,11 +21,11 @@ import pytest
 from small_gguf import llama_like, write_gguf
 
 from convert.imatrix import Entry, Imatrix
-from convert.mixture import FILE_TYPE_IDS
-from convert.quantize import quantize
-from convert.recipe import Recipe, mixture, protect
-from convert.tensor_types import BLOCKS, QUANTIZABLE_TO
-from convert.verify import finite, verify
+from convert.quantization.mixture import FILE_TYPE_IDS
+from convert.quantization.quantize import quantize
+from convert.quantization.recipe import Recipe, mixture, protect
+from convert.quantization.tensor_types import BLOCKS, QUANTIZABLE_TO
+from convert.quantization.verify import finite, verify
 from models.errors import Cancelled, IntegrityError, ModelError, UsageError, UserError
 from models.gguf_header import TYPES, Header, read_header
 from models.llama import library, quantization
@@ -197,7 +197,8 @@ def test_a_crash_does_not_take_us_with_it(large: Path, tmp_path: Path) -> None:
 
 def test_a_killed_parent_leaves_no_process(large: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, psutil; from pathlib import Path; from convert.quantize import *; from convert.recipe import *\n"
+        "import sys, psutil; from pathlib import Path\n"
+        "from convert.quantization.quantize import *; from convert.quantization.recipe import *\n"
         "source = Path(sys.argv[1])\n"
         "def told(done, total):\n"
         "    if done: print(*(child.pid for child in psutil.Process().children()), flush=True)\n"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from small_gguf import llama_like, write_gguf
 
-from convert import recipe
-from convert.mixture import FILE_TYPE_IDS
-from convert.recipe import NAMES, Recipe, for_backend, for_size, mixture, protect
+from convert.quantization import recipe
+from convert.quantization.mixture import FILE_TYPE_IDS
+from convert.quantization.recipe import NAMES, Recipe, for_backend, for_size, mixture, protect
 from models.errors import ModelError, UsageError
 from models.gguf_header import Header, read_header
 from models.llama import library, quantization

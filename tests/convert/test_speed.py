@@ -10,11 +10,11 @@ import gguf
 import numpy as np
 import pytest
 
-from convert import placement, speed, stand_in, this_machine
-from convert.recipe import mixture
-from convert.speed import Speed
-from convert.stand_in import Sample
-from convert.this_machine import choose
+from convert.measuring import placement, speed, stand_in, this_machine
+from convert.measuring.speed import Speed
+from convert.measuring.stand_in import Sample
+from convert.measuring.this_machine import choose
+from convert.quantization.recipe import mixture
 from models.errors import Cancelled, ModelError
 from models.gguf_header import read_header
 from models.llama.quantizers import needs_importance, quantize_rows

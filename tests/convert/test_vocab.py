@@ -25,9 +25,9 @@ from small_tokenizers import (
     write_sentencepiece_tokenizer,
 )
 
-from convert import vocab
 from convert.checkpoint import Checkpoint
-from convert.vocab import Vocabulary
+from convert.tokenizer import vocab
+from convert.tokenizer.vocab import Vocabulary
 from models.errors import ModelError, UsageError
 from models.gguf_header import read_header, read_strings
 from models.llama.model import Model

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from convert import placement
+from convert.measuring import placement
 from convert.progress import OnProgress, silent
 from models import fit, hardware, vocabulary
 from models.errors import ModelError, UsageError

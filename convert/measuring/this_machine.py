@@ -1,7 +1,7 @@
 """Which type is the best for this machine: measured, not looked up.
 
-Every candidate is measured as a stand-in of full size (convert/stand_in.py): prefill and decode with its real shapes
-and types, and the error that it makes in a sample of these very weights.
+Every candidate is measured as a stand-in of full size (stand_in.py): prefill and decode with its real shapes and types,
+and the error that it makes in a sample of these very weights.
 
 The error ranks types as KL divergence does. A 1.5B (Qwen2.5-Coder, dequantized, with 7 % of noise so that no type is
 at home in it), no imatrix; error, and KL divergence of the whole file (4 chunks of 512 tokens, ± 0.002 or less):
@@ -22,11 +22,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from convert import placement, speed
 from convert.imatrix import Imatrix
+from convert.measuring import placement, speed
+from convert.measuring.stand_in import Importance, Sample
 from convert.progress import OnProgress, silent
-from convert.recipe import for_backend, mixture
-from convert.stand_in import Importance, Sample
+from convert.quantization.recipe import for_backend, mixture
 from models import fit, hardware, llama
 from models.errors import ModelError
 from models.gguf_header import Header, read_header

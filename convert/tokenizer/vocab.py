@@ -17,12 +17,12 @@ import gguf
 import tokenizers
 from gguf import TokenType
 
-from convert import pre_tokenizers
-from convert.added_tokens import added_tokens_decoder, listed_added_tokens, roles, type_by_look
-from convert.growth import check_growth
 from convert.json_files import DAMAGED, parse_object, read_limited
-from convert.pieces import ADDED_SCORE, Pieces, check_size
-from convert.special_tokens import SpecialTokens, read_special_tokens
+from convert.tokenizer import pre_tokenizers
+from convert.tokenizer.added_tokens import added_tokens_decoder, listed_added_tokens, roles, type_by_look
+from convert.tokenizer.growth import check_growth
+from convert.tokenizer.pieces import ADDED_SCORE, Pieces, check_size
+from convert.tokenizer.special_tokens import SpecialTokens, read_special_tokens
 from models.errors import ModelError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from convert.mixture import MIXTURES, category, choices, layer_of, needs_imatrix, ordered, quantizable
-from convert.tensor_types import FLOATS, QUANTIZABLE_TO, bits, bytes_of, fitting
+from convert.quantization.mixture import MIXTURES, category, choices, layer_of, needs_imatrix, ordered, quantizable
+from convert.quantization.tensor_types import FLOATS, QUANTIZABLE_TO, bits, bytes_of, fitting
 from models.errors import UsageError
 from models.gguf_header import Header, Tensor
 

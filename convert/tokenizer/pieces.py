@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import sentencepiece
 from gguf import TokenType
 
-from convert.added_tokens import added_tokens_json
 from convert.json_files import DAMAGED, read_limited
+from convert.tokenizer.added_tokens import added_tokens_json
 from models.errors import ModelError
 from models.gguf_header import MAX_TOKENS
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.adapters.peft import WEIGHTS, Pair, PeftAdapter
 from convert.checkpoint import Checkpoint
-from convert.peft import WEIGHTS, Pair, PeftAdapter
 from models.errors import ModelError
 
 _TIED = ("embed_tokens.weight", "lm_head.weight")

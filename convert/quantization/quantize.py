@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from convert.mixture import FILE_TYPE_IDS
 from convert.progress import OnProgress, silent
-from convert.recipe import Recipe
-from convert.tensor_types import FLOATS
-from convert.verify import verify
+from convert.quantization.mixture import FILE_TYPE_IDS
+from convert.quantization.recipe import Recipe
+from convert.quantization.tensor_types import FLOATS
+from convert.quantization.verify import verify
 from models.errors import ModelError, UsageError, UserError
 from models.gguf_header import Header, read_header, split_parts
 from models.pull import check_space, sync_folder
@@ -166,7 +166,12 @@ def check_imatrix(header: Header, recipe: Recipe, path: Path | None) -> None:
 def _run(job: dict[str, Any], partial: Path, size: int, on_progress: OnProgress) -> None:
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "convert.quantize"],  # -P: no modules from the folder it is started in
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "convert.quantization.quantize",
+            ],  # -P: no modules from the folder it is started in
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert import placement
+from convert.measuring import placement
 from convert.progress import OnProgress, silent
 from models import hardware
 from models.gguf_header import read_header

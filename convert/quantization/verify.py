@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.recipe import Recipe
-from convert.tensor_types import BLOCKS
+from convert.quantization.recipe import Recipe
+from convert.quantization.tensor_types import BLOCKS
 from models.errors import IntegrityError
 from models.gguf_header import Header, Tensor, read_header
 

@@ -16,10 +16,11 @@ from typing import Literal
 import gguf
 import numpy as np
 
-from convert import architectures, peft
+from convert import architectures
+from convert.adapters import peft
+from convert.adapters.peft import Pair, PeftAdapter
 from convert.architectures.llama import interleaved
 from convert.checkpoint import Checkpoint
-from convert.peft import Pair, PeftAdapter
 from convert.progress import OnProgress, silent
 from convert.tensors import LazyTensor, computed
 from convert.write import add_infos, write_tensors

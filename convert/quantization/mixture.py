@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from convert.tensor_types import BLOCKS, FLOATS, fitting
+from convert.quantization.tensor_types import BLOCKS, FLOATS, fitting
 from models.errors import ModelError
 from models.gguf_header import FILE_TYPES, Header, Tensor
 

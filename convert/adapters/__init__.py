@@ -1,0 +1,1 @@
+"""LoRA adapters of PEFT: converted, or merged into their checkpoint."""
