@@ -166,12 +166,7 @@ def check_imatrix(header: Header, recipe: Recipe, path: Path | None) -> None:
 def _run(job: dict[str, Any], partial: Path, size: int, on_progress: OnProgress) -> None:
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "convert.quantization.quantize",
-            ],  # -P: no modules from the folder it is started in
+            [sys.executable, "-P", "-m", __spec__.name],  # -P: no modules from the folder it is started in
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

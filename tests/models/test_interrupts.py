@@ -56,3 +56,15 @@ def test_loading_is_given_up(tiny: Path, ctrl_c: threading.Event) -> None:
     ctrl_c.set()
     with pytest.raises(KeyboardInterrupt):
         load_often()
+
+
+def test_a_batch_is_given_up_in_the_middle(tiny: Path, ctrl_c: threading.Event) -> None:
+    with llama.Model(tiny) as model, llama.Context(model, n_ctx=512, threads=1) as context:
+
+        def decode() -> None:
+            threading.Timer(0.02, ctrl_c.set).start()
+            context.decode(list(range(100, 612)))
+
+        with pytest.raises(KeyboardInterrupt):
+            decode()
+        assert context.length < 512
