@@ -9,7 +9,7 @@ from typing import Any
 from convert import architectures
 from convert.checkpoint import Checkpoint
 from convert.report import types_of
-from convert.write import choose_dtype
+from convert.write import choose_dtype, plan
 from models.gguf_header import Array, Header, read_header
 
 
@@ -25,18 +25,19 @@ def inspect(path: Path) -> dict[str, Any]:
 
 def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     architecture = architectures.find(checkpoint)
+    planned = _of_file(plan(architecture))
     tensors = [
         {"name": name, "shape": list(stored.shape), "type": stored.dtype, "file": stored.file.name}
         for name, stored in checkpoint.stored.items()
     ]
     counts = Counter(stored.dtype for stored in checkpoint.stored.values())
     names = checkpoint.config.get("architectures") or []
-    return {
+    return planned | {
         "kind": "checkpoint",
         "architecture": f"{', '.join(map(str, names))} → {type(architecture).arch.name.lower()}",
+        "quantisation": f"none; converts to {choose_dtype(architecture).upper()}",
         "files": len({stored.file for stored in checkpoint.stored.values()}),
         "types": {kind: {"tensors": count} for kind, count in counts.most_common()},
-        "converts_to": choose_dtype(architecture).upper(),
         "tensors": tensors,
     }
 

@@ -59,6 +59,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         return {
             "recipe": self.recipe and self.recipe.as_dict(),
+            "size": self.recipe.size if self.recipe else None if "measure types" in self.steps else self.header.size,
             "steps": self.steps,
             "disk": self.disk,
             "notes": self.notes,
@@ -113,6 +114,10 @@ class Pipeline:
         if path.is_dir():
             self._folder = path.resolve()
             name = _name_of(Path(os.path.abspath(path)))
+        elif path.is_file() and path.suffix == ".safetensors":
+            raise ModelError(
+                f"{source} is a part of a checkpoint.", f"Name its folder: assistant convert {path.parent}"
+            )
         elif path.is_file():
             self._file = split_parts(path.resolve())[0]
             name = self._file.stem
@@ -313,9 +318,11 @@ class Pipeline:
         if "imatrix" in plan.steps:
             report.calibration = steps.calibrate()
         if "measure types" in plan.steps:
-            report.candidates = steps.measure_types()
-            chosen = next(one.type for one in report.candidates if one.chosen)
-            used = self._recipe(header, chosen, has_imatrix=steps.imatrix is not None)
+            choice = steps.measure_types()
+            report.candidates, report.reason = choice.candidates, choice.reason
+            used = self._recipe(header, choice.chosen, has_imatrix=steps.imatrix is not None)
+        elif self._options.backend:
+            report.reason = f"for {self._options.backend}, unmeasured; --for this-machine compares it with others here"
         if used:
             result = self._quantized(plan, steps, used, report)
         if "speed" in plan.steps:

@@ -30,7 +30,7 @@ class Report:
         recipe: None: nothing was quantized.
         calibration: what the importance matrix was computed from.
         reference: what quality was measured against, in words.
-        candidates: of ``--for this-machine``.
+        candidates: of ``--for this-machine``. reason: why this type.
         draft: partner for speculative decoding. draft_note: how to get one, or why there is none.
         seconds: that each step took in this run; where an earlier run had done the work, next to nothing.
     """
@@ -53,6 +53,7 @@ class Report:
     reference: str | None = None
     speed: Speed | None = None
     candidates: list[Candidate] = field(default_factory=list)
+    reason: str | None = None
     draft: str | None = None
     draft_note: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -118,6 +119,8 @@ def lines(report: Report) -> Iterator[str]:
         )
     if report.speed:
         yield f"  speed     reads {report.speed.prefill:.0f} tokens a second, writes {report.speed.decode:.1f}"
+    if report.reason:
+        yield f"  chosen    {report.reason}"
     for tried in report.candidates:
         fits = tried.prefill and tried.decode
         speeds = f"reads {tried.prefill:.0f}, writes {tried.decode:.1f}" if fits else "does not fit"

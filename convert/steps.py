@@ -15,7 +15,7 @@ from convert.calibration import calibration_text, evaluation_text
 from convert.measuring import quality, speed, this_machine
 from convert.measuring.quality import Quality
 from convert.measuring.speed import Speed
-from convert.measuring.this_machine import Candidate
+from convert.measuring.this_machine import Candidate, Choice
 from convert.options import Options
 from convert.progress import OnProgress
 from convert.quantization import recipe
@@ -124,7 +124,7 @@ class Steps:
             if options.imatrix:
                 self.imatrix = options.imatrix
                 found = imatrix.Imatrix.read(options.imatrix)
-                return f"{options.imatrix}, {found.chunks} chunks of {', '.join(found.datasets) or 'unknown text'}"
+                return f"{options.imatrix}, of {', '.join(found.datasets) or 'unknown text'}"
             text = read_text(options.calibration) if options.calibration else calibration_text()
             name = options.calibration.name if options.calibration else "built-in English and Russian text"
             inputs = {**self._run_inputs, "text": hash_of(text), "chunks": options.chunks}
@@ -141,7 +141,7 @@ class Steps:
 
             self.imatrix = self._work.made("imatrix.gguf", inputs, compute)
             found = imatrix.Imatrix.read(self.imatrix)
-            return f"{found.chunks} chunks of {found.chunk_size} tokens of {name}"
+            return f"{found.chunks} × {found.chunk_size} tokens of {name}"
 
     def find_super_weights(self) -> list[SuperWeight]:
         with self._progress.step("super weights") as progress:
@@ -152,12 +152,12 @@ class Steps:
             )
         return [SuperWeight(**one) for one in found]
 
-    def measure_types(self) -> list[Candidate]:
+    def measure_types(self) -> Choice:
         """Candidates for this machine; one of them is chosen."""
         with self._progress.step("measure types") as progress:
             inputs = {**self._inputs, "imatrix": self.imatrix and fingerprint(self.imatrix)}
 
-            def measure() -> list[dict[str, Any]]:
+            def measure() -> dict[str, Any]:
                 choice = this_machine.choose(
                     self.source,
                     imatrix=self.imatrix,
@@ -165,10 +165,10 @@ class Steps:
                     folder=self._work.folder,
                     on_progress=progress,
                 )
-                return [asdict(one) for one in choice.candidates]
+                return asdict(choice)
 
             found = self._work.value("candidates.json", inputs, measure)
-        return [Candidate(**one) for one in found]
+        return Choice(**{**found, "candidates": [Candidate(**one) for one in found["candidates"]]})
 
     def quantize(self, used: Recipe, file_name: str) -> Path:
         with self._progress.step("quantize") as progress:

@@ -43,7 +43,7 @@ def _recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
             "--for",
             "backend",
             type=click.Choice(["cpu", "cuda", "metal", "this-machine"]),
-            help="Choose the type for it; this-machine measures some here.",
+            help="Choose the type for it; this-machine measures six here, which takes minutes.",
         ),
         click.option("--target-size", metavar="SIZE", help="The best that is not larger: 3.2GB."),
         click.option("--recipe", type=_FILE, help="A TOML file that says the type of every tensor."),
@@ -51,7 +51,9 @@ def _recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--imatrix", type=_FILE, help="Use this importance matrix."),
         click.option("--calibration", type=_FILE, metavar="TEXT", help="Compute the importance matrix from this text."),
         click.option(
-            "--importance/--no-importance", default=None, help="Compute one; by default where types are small."
+            "--importance/--no-importance",
+            default=None,
+            help="Compute one; by default under 5.6 bits a weight. Without it all is done in half the time.",
         ),
         click.option(
             "--protect-super-weights/--no-protect-super-weights",
@@ -73,7 +75,7 @@ def _recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@convert.command()
+@convert.command(short_help="Convert, quantize, measure and install a checkpoint.")
 @click.argument("source", metavar="SOURCE")
 @_recipe_flags
 @click.option("--pre", metavar="NAME", help="The pre-tokenizer, where it is not recognised.")
@@ -88,7 +90,7 @@ def run(source: str, **flags: Any) -> None:
     _run(source, flags)
 
 
-@convert.command()
+@convert.command(short_help="Quantize a GGUF file anew.")
 @click.argument("file", metavar="FILE.gguf")
 @_recipe_flags
 def requantize(file: str, **flags: Any) -> None:
@@ -165,7 +167,7 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-@convert.command()
+@convert.command(short_help="Remove what stopped conversions have left.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def clean(yes: bool) -> None:
     """Remove what conversions that were not finished have left in the store."""
@@ -176,14 +178,15 @@ def clean(yes: bool) -> None:
         click.echo("Nothing is left.", err=True)
         return
     for work in found:
-        size = size_text(work.size)
-        if not yes:
-            if not sys.stdin.isatty():
-                raise UsageError(f"Removing {work.folder.name} needs a yes.", "Add -y.")
-            click.confirm(f"Remove what is left of {work.folder.name} ({size})?", abort=True, err=True)
+        click.echo(f"{work.folder.name}: {size_text(work.size)}", err=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("Removing what is left needs a yes.", "Add -y.")
+        click.confirm("Remove what is left of them?", abort=True, err=True)
+    for work in found:
         with work:
             work.remove()
-        click.echo(f"{work.folder.name} is removed; {size} are free.", err=True)
+    click.echo("Removed.", err=True)
 
 
 for _tool in (

@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path)
 _MODEL = "MODEL is the name of an installed model, or the path of a GGUF file."
 
 
-@click.command(epilog=_MODEL)
+@click.command(short_help="Measure what files have lost against the first.", epilog=_MODEL)
 @click.argument("models", nargs=-1, required=True, metavar="REFERENCE MODEL…")
 @click.option("--text", type=_FILE, help="The text that is read; without it a built-in one.")
 @click.option("--chunks", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Of 512 tokens.")
@@ -105,7 +105,7 @@ def _print_comparison(reference: Path, found: Sequence[Quality], speeds: dict[Pa
     click.echo(f"{first.tokens:,} tokens scored, in {first.chunks} chunks. Speeds are tokens a second.")
 
 
-@click.command("super-weights", epilog=_MODEL)
+@click.command("super-weights", short_help="Find the weights with huge activations.", epilog=_MODEL)
 @click.argument("model")
 @click.option("--threshold", type=float, default=50.0, show_default=True, help="What activations must exceed.")
 @click.option("--prompt", metavar="TEXT", help="What the model reads.")
@@ -130,7 +130,7 @@ def super_weights(model: str, threshold: float, prompt: str | None, as_json: boo
         click.echo(f"None: nowhere do an input and an output of ffn_down both exceed {threshold:g}.", err=True)
 
 
-@click.command(epilog=_MODEL)
+@click.command(short_help="Compute the importance matrix of a model.", epilog=_MODEL)
 @click.argument("model")
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE.gguf", help="Where to write it.")
 @click.option("--text", type=_FILE, help="The text that is read; without it the built-in English and Russian one.")
@@ -159,7 +159,10 @@ def imatrix(model: str, output: Path, text: Path | None, chunks: int | None, thr
         display.note(f"{output}: {len(found.entries)} tensors, {found.chunks} chunks of {found.chunk_size} tokens")
 
 
-@click.command(epilog="PATH is a GGUF file, the folder of a checkpoint, or the name of an installed model.")
+@click.command(
+    short_help="Say what a file or a checkpoint is.",
+    epilog="PATH is a GGUF file, the folder of a checkpoint, or the name of an installed model.",
+)
 @click.argument("path")
 @click.option("--tensors", is_flag=True, help="List every tensor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, metadata and tensors included.")
@@ -186,7 +189,7 @@ def inspect(path: str, tensors: bool, as_json: bool) -> None:
             click.echo(f"{tensor['name']:{width}}  {tensor['type']:7} {shape}")
 
 
-@click.command()
+@click.command(short_help="Give a model a draft model.")
 @click.argument("target", metavar="MODEL")
 @click.option("--from", "source", type=_FILE, help="Make it of this small sibling: a GGUF file, or a checkpoint.")
 @click.option("--use", metavar="DRAFT", help="Take this model of the store.")
@@ -240,7 +243,7 @@ def draft(
         click.echo(f"{partner.name} ({size_text(partner.size)}) can: assistant models pull {partner.name}")
 
 
-@click.command()
+@click.command(short_help="Convert a PEFT adapter to GGUF.")
 @click.argument("adapter", type=_FILE)
 @click.option("--base", required=True, metavar="MODEL", help="The model it was trained on: name, file or folder.")
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE.gguf", help="Where to write it.")
@@ -257,7 +260,7 @@ def lora(adapter: Path, base: str, output: Path, dtype: Any) -> None:
         display.note(f"{output} is written: {size_text(output.stat().st_size)}.")
 
 
-@click.command()
+@click.command(short_help="Merge a PEFT adapter into its checkpoint.")
 @click.argument("checkpoint", type=_FILE)
 @click.argument("adapter", type=_FILE)
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE.gguf", help="Where to write it.")

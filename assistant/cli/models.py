@@ -267,6 +267,8 @@ def _print_description(described: dict[str, Any], indent: str = "", sizes: bool 
             value = "yes" if value else "no"
         elif isinstance(value, int):
             value = size_text(value) if sizes or key == "size" else f"{value:,}"
+        elif isinstance(value, float):
+            value = f"{value:.4g}"
         elif isinstance(value, list):
             value = ", ".join(value)
         click.echo(f"{indent}{words}: {value}")
