@@ -21,9 +21,10 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.measuring import placement
 from convert.measuring.quality import CHUNK_SIZE, chunked
 from convert.progress import OnProgress, silent
-from models import fit, hardware, llama
+from models import fit, hardware
 from models.errors import ModelError, UsageError, UserError
 from models.gguf_header import Header, read_header
 from models.llama import Context, Model, Observer, Product
@@ -157,13 +158,15 @@ def collect(
             on_progress(done, total)
 
     observer = Observer(sums.wants, see)
+    outputs = min(chunk_size, fit.MICRO_BATCH)  # of all tokens: else the last layer would compute the last one only
+    (layers,) = placement.gpu_layers([header], chunk_size, outputs)
     with (
-        Model(header.files[0], gpu_layers=_gpu_layers(header, chunk_size)) as loaded,
+        Model(header.files[0], gpu_layers=layers) as loaded,
         Context(
             loaded,
             n_ctx=chunk_size,
             threads=threads or hardware.default_threads(),
-            outputs=min(chunk_size, fit.MICRO_BATCH),  # else the last layer would compute the last token only
+            outputs=outputs,
             observer=observer,
         ) as context,
     ):
@@ -183,12 +186,6 @@ def collect(
 def _layer(weight: str) -> int:
     parts = weight.split(".")
     return int(parts[1]) if len(parts) > 2 and parts[0] == "blk" and parts[1].isdecimal() else 0
-
-
-def _gpu_layers(header: Header, chunk_size: int) -> int:
-    gpus = [device for device in llama.devices() if device.is_gpu and device.memory_total]
-    logits = 2 * 4 * min(chunk_size, fit.MICRO_BATCH) * header.vocab_size  # as computed, and as handed out
-    return fit.layers_that_fit(header, sum(gpu.memory_free for gpu in gpus) - logits, chunk_size) if gpus else -1
 
 
 class _Sums:

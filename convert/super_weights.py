@@ -23,8 +23,9 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.measuring import placement
 from convert.progress import OnProgress, silent
-from models import fit, hardware, llama
+from models import fit, hardware
 from models.errors import ModelError, UsageError
 from models.gguf_header import Header, Tensor, read_header
 from models.llama import Context, Model, Observer, Product
@@ -85,8 +86,7 @@ def find(
         raise ModelError(
             f"{model.name} has no ffn_down, where super weights would be.", "Convert it without protecting them."
         )
-    gpus = [device for device in llama.devices() if device.is_gpu and device.memory_total]
-    layers = fit.layers_that_fit(header, sum(gpu.memory_free for gpu in gpus), fit.MICRO_BATCH) if gpus else -1
+    (layers,) = placement.gpu_layers([header], fit.MICRO_BATCH, fit.MICRO_BATCH)
     with Model(header.files[0], gpu_layers=layers) as loaded:
         tokens = loaded.tokenize(prompt, add_special=True, parse_special=False)
         if not 0 < len(tokens) <= fit.MICRO_BATCH:

@@ -13,13 +13,14 @@ def room() -> int:
     return sum(gpu.memory_free for gpu in _gpus()) + hardware.memory().available - fit.RESERVE
 
 
-def gpu_layers(headers: Sequence[Header], window: int) -> list[int]:
+def gpu_layers(headers: Sequence[Header], window: int, outputs: int = 1) -> list[int]:
     """How many layers of each model go to the GPU if they are loaded in this order, each with a window of so many
-    tokens; -1: all of them, which says nothing where there is no GPU."""
+    tokens, and logits of ``outputs`` of them; -1: all of them, which says nothing where there is no GPU."""
     if not (gpus := _gpus()):
         return [-1] * len(headers)
     free, layers = sum(gpu.memory_free for gpu in gpus), []
     for header in headers:
+        free -= 2 * 4 * outputs * header.vocab_size  # as computed, and as handed out
         layers.append(fit.layers_that_fit(header, free, window))
         free = max(0, free - fit.memory_need(header, window).total)
     return layers

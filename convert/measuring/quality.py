@@ -230,13 +230,13 @@ def _scores(
 ) -> Scores:
     """What every model says of every scored token. The first is the reference."""
     threads = threads or hardware.default_threads()
+    rows = max(count for _, _, count in pieces(chunk_size, fit.MICRO_BATCH))
     with ExitStack() as stack:
         models = [
             stack.enter_context(Model(header.files[0], gpu_layers=layers))
-            for header, layers in zip(headers, placement.gpu_layers(headers, chunk_size), strict=True)
+            for header, layers in zip(headers, placement.gpu_layers(headers, chunk_size, rows), strict=True)
         ]
         texts = chunked(models[0], text, chunk_size, chunks)
-        rows = max(count for _, _, count in pieces(chunk_size, fit.MICRO_BATCH))
         contexts = [
             stack.enter_context(Context(model, n_ctx=chunk_size, threads=threads, outputs=rows)) for model in models
         ]
