@@ -12,6 +12,7 @@ from convert.progress import OnProgress, silent
 from models.errors import IntegrityError, ModelError, NetworkError, UserError
 from models.pull import MARGIN, check_space
 from models.sources import digest_of
+from models.sources.hub import DISK_ERRORS, endpoint
 
 _REPO = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 _WANTED = ("*.json", "tokenizer.model", "*.jinja", "README.md", "LICENSE*")
@@ -44,9 +45,9 @@ def fetch(repo: str, folder: Path, *, revision: str | None = None, on_progress: 
     from huggingface_hub import HfApi, hf_hub_download
     from tqdm import tqdm
 
-    endpoint = (os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None
+    where = endpoint()
     try:
-        info = HfApi(endpoint=endpoint).model_info(repo, revision=revision, files_metadata=True, timeout=_TIMEOUT)
+        info = HfApi(endpoint=where).model_info(repo, revision=revision, files_metadata=True, timeout=_TIMEOUT)
     except Exception as error:
         raise _unavailable(repo, error) from error
     files = _choose(repo, list(info.siblings or ()))
@@ -73,12 +74,12 @@ def fetch(repo: str, folder: Path, *, revision: str | None = None, on_progress: 
 
         try:
             path = hf_hub_download(
-                repo, file.rfilename, revision=info.sha, local_dir=folder, endpoint=endpoint, tqdm_class=Meter
+                repo, file.rfilename, revision=info.sha, local_dir=folder, endpoint=where, tqdm_class=Meter
             )
         except (UserError, KeyboardInterrupt):
             raise
         except OSError as error:
-            if error.filename or error.errno in (5, 28, 122):  # of the disk, not of the network
+            if error.filename or error.errno in DISK_ERRORS:
                 raise
             raise _unavailable(repo, error) from error
         except Exception as error:

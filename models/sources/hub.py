@@ -38,7 +38,7 @@ class HubSource:
         # Imported here: it costs 0.15 s, and most commands never pull.
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-        url = hf_hub_url(hub.repo, hub.file, revision=hub.revision, endpoint=_endpoint())
+        url = hf_hub_url(hub.repo, hub.file, revision=hub.revision, endpoint=endpoint())
         try:
             found = get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT)
         except Exception as error:  # the hub's own errors, or those of the HTTP library of the version installed
@@ -90,7 +90,7 @@ class HubSource:
                 except (Unavailable, Cancelled):
                     raise
                 except OSError as error:
-                    if error.filename or error.errno in _DISK:
+                    if error.filename or error.errno in DISK_ERRORS:
                         raise
                     tries = self._again(job, tries if at == before else 0, error)
                 except Exception as error:
@@ -111,10 +111,11 @@ class HubSource:
 
 
 # Errors of the disk, not of the network, that come without a file's name when a write fails: EIO, ENOSPC, EDQUOT.
-_DISK = (5, 28, 122)
+DISK_ERRORS = (5, 28, 122)
 
 
-def _endpoint() -> str | None:
+def endpoint() -> str | None:
+    """Where the hub is, if not at its usual place."""
     # The library reads HF_ENDPOINT once, when it is imported.
     moved = os.environ.get("HF_ENDPOINT")
     return moved.rstrip("/") if moved else None
