@@ -17,15 +17,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from assistant.chat.database import Database, HistoryError
 from assistant.chat.writer import is_alive, this_process
+from assistant.database import Database, Schema
 from assistant.engine.engine import Timings
+from models.errors import UserError
 from models.paths import history_file
 
 __all__ = ["ConversationSummary", "History", "HistoryError", "Hit", "StoredConversation", "StoredMessage"]
 
 StoredRole = Literal["system", "user", "assistant", "note"]
 Status = Literal["complete", "interrupted", "failed", "streaming"]
+
+
+class HistoryError(UserError):
+    """The history cannot be opened or written. What is in it stays as it was."""
+
+
+_ELSEWHERE = "Set ASSISTANT_DATA_DIR to another folder, or ASSISTANT_NO_HISTORY=1 to chat without a history."
+SCHEMA = Schema(
+    name="the history",
+    application_id=0x41535354,  # "ASST"
+    migrations="assistant.chat.migrations",
+    version=2,
+    fts=("messages_fts",),
+    error=HistoryError,
+    elsewhere=_ELSEWHERE,
+    damaged=f"Move it away and start anew. {_ELSEWHERE}",
+)
 
 
 @dataclass(slots=True)
@@ -101,7 +119,7 @@ class History:
 
     def __init__(self, path: Path | None):
         self.path = path
-        self._db = Database(path)
+        self._db = Database(path, SCHEMA)
 
     @classmethod
     def open(cls, path: Path | None = None) -> History:

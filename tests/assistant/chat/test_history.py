@@ -17,8 +17,7 @@ import pytest
 import sqlite_utils
 
 from assistant.chat import migrations
-from assistant.chat.database import SCHEMA_VERSION
-from assistant.chat.history import History, HistoryError
+from assistant.chat.history import SCHEMA, History, HistoryError
 from assistant.chat.writer import is_alive
 from models.paths import history_file
 
@@ -177,7 +176,7 @@ def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
 
 
 def test_the_version_counts_the_steps() -> None:
-    assert len(list(migrations.migrations.pending(sqlite_utils.Database(memory=True)))) == SCHEMA_VERSION
+    assert len(list(migrations.migrations.pending(sqlite_utils.Database(memory=True)))) == SCHEMA.version
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,38 +1,59 @@
-"""The SQLite file under the history: private, in WAL mode, of our own schema, and its errors in plain words."""
+"""A SQLite file of our own: private, in WAL mode, of one schema, and its errors in plain words."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import UserError
 
-SCHEMA_VERSION = 2  # as many as there are steps in migrations.py, which is imported only when one is due
-APPLICATION_ID = 0x41535354  # "ASST", in the file's header: tells our database from another program's
 BUSY_SECONDS = 10.0
-ELSEWHERE = "Set ASSISTANT_DATA_DIR to another folder, or ASSISTANT_NO_HISTORY=1 to chat without a history."
 
 
-class HistoryError(UserError):
-    """The history cannot be opened or written. What is in it stays as it was."""
+@dataclass(frozen=True)
+class Schema:
+    """What a database holds, and what to say when it cannot be used.
+
+    Attributes:
+        name: as it stands in errors: "the history".
+        application_id: in the file's header: tells our database from another program's.
+        migrations: the module with ``apply(db)``, imported only when a step is due.
+        version: as many as there are steps in it.
+        fts: tables of FTS5, whose older segments keep removed words until they are merged.
+        error: what is raised.
+        elsewhere: the next step when the file cannot be read or written.
+        damaged: the next step when what is in it is no database.
+    """
+
+    name: str
+    application_id: int
+    migrations: str
+    version: int
+    fts: tuple[str, ...]
+    error: type[UserError]
+    elsewhere: str
+    damaged: str
 
 
 class Database:
     """One connection, for any thread. ``path`` None is a database in memory.
 
     Raises:
-        HistoryError: the file cannot be read or written, is not ours, or comes from a newer version.
+        UserError: ``schema.error``: the file cannot be read or written, is not ours, or comes from a newer version.
     """
 
-    def __init__(self, path: Path | None):
+    def __init__(self, path: Path | None, schema: Schema):
         self.path = path
+        self.schema = schema
         self._lock = threading.RLock()
-        with explained(path):
+        with explained(path, schema):
             if path:
                 _create_private(path)
             self._db = sqlite3.connect(
@@ -50,7 +71,7 @@ class Database:
 
     def rows(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
         """What a query gives."""
-        with self._lock, explained(self.path):
+        with self._lock, explained(self.path, self.schema):
             return self._db.execute(sql, parameters).fetchall()
 
     def write(self, sql: str, *parameters: object) -> sqlite3.Cursor:
@@ -61,7 +82,7 @@ class Database:
     @contextmanager
     def transaction(self, *, durable: bool = True, write: bool = True) -> Iterator[None]:
         """All or nothing of what is inside; may be nested. ``durable`` waits until the disk has it."""
-        with self._lock, explained(self.path):
+        with self._lock, explained(self.path, self.schema):
             if self._db.in_transaction:
                 yield
                 return
@@ -79,8 +100,8 @@ class Database:
 
     def forget_removed(self) -> None:
         """Leave nothing of removed rows in the search index, the write-ahead log, or the backups of migrations."""
-        # Deleted words stay in FTS5's older segments until these are merged.
-        self.write("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
+        for table in self.schema.fts:
+            self.write(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
         self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         if self.path:
             for backup in self.path.parent.glob(f"{self.path.name}.v*.backup"):
@@ -95,7 +116,7 @@ class Database:
             # Two processes that switch at once do not wait for each other; whoever is second finds it done.
             with suppress(sqlite3.OperationalError):
                 self._db.execute("PRAGMA journal_mode = WAL")
-        if self._version() < SCHEMA_VERSION:
+        if self._version() < self.schema.version:
             self._migrate()
 
     def _version(self) -> int:
@@ -104,36 +125,36 @@ class Database:
     def _check_whose(self) -> None:
         # SQLite takes a file of a few bytes for an empty database, and would write over it.
         if self.path and _first_bytes(self.path) not in (b"", b"SQLite format 3\0"):
-            raise HistoryError(f"{self.path} is not a database.", f"Move it away and start anew. {ELSEWHERE}")
+            raise self.schema.error(f"{self.path} is not a database.", self.schema.damaged)
         # The tables first: whoever sees them, sees the header that another process wrote with them.
         tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         application, version = self._db.execute("PRAGMA application_id").fetchone()[0], self._version()
-        if tables and application != APPLICATION_ID:
-            raise HistoryError(
+        known = self.schema.version
+        if tables and application != self.schema.application_id:
+            raise self.schema.error(
                 f"{self.path} is a database of another program.",
                 "Move it away, or set ASSISTANT_DATA_DIR to another folder.",
             )
-        if version > SCHEMA_VERSION:
-            raise HistoryError(
-                f"{self.path} was written by a newer assistant (schema {version}; this one knows {SCHEMA_VERSION}).",
+        if version > known:
+            raise self.schema.error(
+                f"{self.path} was written by a newer assistant (schema {version}; this one knows {known}).",
                 "Update assistant, or set ASSISTANT_DATA_DIR to another folder. Nothing was changed.",
             )
 
     def _migrate(self) -> None:
         import sqlite_utils
 
-        from assistant.chat import migrations
-
+        steps = importlib.import_module(self.schema.migrations)
         with self.transaction():
             version = self._version()  # read again: another process may have been first
-            if version >= SCHEMA_VERSION:
+            if version >= self.schema.version:
                 return
             if version and self.path:
                 _back_up(self.path, self.path.with_name(f"{self.path.name}.v{version}.backup"))
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._db.execute(f"PRAGMA application_id = {self.schema.application_id}")
             row_factory, self._db.row_factory = self._db.row_factory, None
             try:
-                migrations.apply(sqlite_utils.Database(self._db, execute_plugins=False))
+                steps.apply(sqlite_utils.Database(self._db, execute_plugins=False))
             finally:
                 self._db.row_factory = row_factory
 
@@ -176,23 +197,28 @@ def _is_full(path: Path) -> bool:
 
 
 @contextmanager
-def explained(path: Path | None) -> Iterator[None]:
+def explained(path: Path | None, schema: Schema) -> Iterator[None]:
     """SQLite's errors as one sentence and a next step."""
-    where = path or "the history in memory"
+    what = f"{schema.name} {path or 'in memory'}"
     try:
         yield
     except OSError as error:
-        raise HistoryError(f"The history {where} cannot be opened: {error.strerror or error}.", ELSEWHERE) from error
+        said = f"{what} cannot be opened: {error.strerror or error}.", schema.elsewhere
+        raise schema.error(_sentence(said[0]), said[1]) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte: the primary code
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and path and _is_full(path)):
-            said = f"The disk is full: the history {where} was not written.", "Free some space, then try again."
+            said = f"The disk is full: {what} was not written.", "Free some space, then try again."
         elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            said = f"Another program keeps the history {where} locked.", "Close it, then try again."
+            said = f"Another program keeps {what} locked.", "Close it, then try again."
         elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            said = f"The history {where} cannot be written: {error}.", ELSEWHERE
+            said = f"{what} cannot be written: {error}.", schema.elsewhere
         elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            said = f"{where} is damaged: {error}.", f"Move it away and start anew. {ELSEWHERE}"
+            said = f"{what} is damaged: {error}.", schema.damaged
         else:
-            said = f"The history {where} failed: {error}.", ELSEWHERE
-        raise HistoryError(*said) from error
+            said = f"{what} failed: {error}.", schema.elsewhere
+        raise schema.error(_sentence(said[0]), said[1]) from error
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
