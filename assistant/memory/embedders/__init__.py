@@ -1,0 +1,1 @@
+"""The embedders and rerankers themselves, and the folder where pulled ones are kept."""
