@@ -10,15 +10,6 @@ from assistant.memory import attachments
 
 NAMES = ["guide.md", "My notes.txt", "письмо.docx", "日本.pdf", "Makefile", ".hidden"]
 NAMES += ["report 2023.md", "report 2024.md"]
-    "guide.md",
-    "My notes.txt",
-    "письмо.docx",
-    "日本.pdf",
-    "Makefile",
-    ".hidden",
-    "report 2023.md",
-    "report 2024.md",
-]
 
 
 @pytest.fixture(autouse=True)
