@@ -1,0 +1,268 @@
+"""Documents in chunks of 300 to 800 tokens that follow their structure, and the spans of sentences in each.
+
+A chunk is what is stored, shown and cited; a span is what gets a vector, since one vector of a long mixed text says
+little of each of its parts. Every offset counts characters of :attr:`Document.text`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+from assistant.memory.sentences import LONGEST as LONGEST_SPAN
+from assistant.memory.sentences import Span, sentences, words_in
+
+if TYPE_CHECKING:
+    from assistant.memory.documents import Document
+
+SHORTEST, LONGEST = 300, 800  # tokens of a chunk; only what has nothing to be joined with is shorter
+SHORTEST_SPAN = 8  # words
+LONGEST_BLOCK = 20_000  # characters: surely more than a chunk, and not worth counting
+LONGEST_HEADING = 100  # characters
+
+TokenCount = Callable[[str], int]
+
+_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$")
+_RULE = re.compile(r" {0,3}(?:={3,}|-{3,}|~{3,}) *")
+_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*`]+|\s*\{#[^}]*\}")
+_ITEM = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\|)")
+_DEFINITION = re.compile(
+    r"(?:[\w:<>\[\]*&,]+\s+){0,4}?"
+    r"(?:class|def|func|function|fn|struct|interface|impl|trait|enum|type|module|namespace|sub|procedure)\s+\S"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """``text`` is ``document.text[start:end]``; ``heading`` is the path to it, as in ``Guide > Install``.
+
+    ``tokens`` are the embedder's. ``sentences`` are spans within ``text`` of one to a few sentences, in order, at most
+    about 100 words each: each is to get a vector.
+    """
+
+    text: str
+    start: int
+    end: int
+    tokens: int
+    heading: str
+    sentences: tuple[Span, ...]
+
+
+class _Block(NamedTuple):
+    """A paragraph, a row, a listing: what is cut only if it is too long for one chunk."""
+
+    start: int
+    end: int
+    lines: bool  # whether every line stands for itself
+
+
+@dataclass(slots=True)
+class _Section:
+    """Blocks that belong together, with the headings above them, the outermost first."""
+
+    path: tuple[str, ...] = ()
+    blocks: list[_Block] = field(default_factory=list)
+    tokens: int = 0
+
+    def joined(self, other: _Section) -> _Section:
+        common = [a for a, b in takewhile(lambda pair: pair[0] == pair[1], zip(self.path, other.path, strict=False))]
+        return _Section(tuple(common) or self.path, self.blocks + other.blocks, self.tokens + other.tokens)
+
+
+def chunk(document: Document, count_tokens: TokenCount) -> list[Chunk]:
+    """The chunks of a document, in order; none if it has no text. ``count_tokens`` is the embedder's.
+
+    Sections that fit are kept whole, small neighbours joined, long ones cut in even parts between paragraphs, else
+    between sentences. Rows of a table stay whole.
+    """
+    text = document.text
+    parts = (part for section in _sections(document) for part in _cut(section, text, count_tokens))
+    return [_chunk(section, text, count_tokens) for section in _join(parts)]
+
+
+def key_of(text: str) -> str:
+    """A digest of what a text says: equal for texts that differ only in case, spacing and rules of ---- or ====.
+
+    Signs and digits count: 3.5 is not 35, and ``a + b`` not ``a - b``.
+    """
+    text = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    text = re.sub(r"([^\w\s])\1{3,}", r"\1", text)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _chunk(section: _Section, text: str, count_tokens: TokenCount) -> Chunk:
+    start, end = section.blocks[0].start, section.blocks[-1].end
+    said = text[start:end]
+    found = (span for block in section.blocks for span in sentences(text, block.start, block.end, lines=block.lines))
+    spans = tuple((first - start, last - start) for first, last in _join_spans(text, found))
+    return Chunk(said, start, end, count_tokens(said), " > ".join(section.path), spans)
+
+
+def _join_spans(text: str, found: Iterable[Span]) -> list[Span]:
+    """Sentences, the short ones together with the next, the last with the one before."""
+    spans: list[tuple[int, int, int]] = []  # with the number of words
+    for start, end in found:
+        words = words_in(text[start:end])
+        if spans and spans[-1][2] < SHORTEST_SPAN and spans[-1][2] + words <= LONGEST_SPAN:
+            spans[-1] = (spans[-1][0], end, spans[-1][2] + words)
+        else:
+            spans.append((start, end, words))
+    if len(spans) > 1 and spans[-1][2] < SHORTEST_SPAN and spans[-1][2] + spans[-2][2] <= LONGEST_SPAN:
+        (start, *_), (_, end, words) = spans[-2:]
+        spans[-2:] = [(start, end, words)]
+    return [(start, end) for start, end, _ in spans]
+
+
+def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Section]:
+    """The section, in even parts if it is longer than a chunk."""
+    units: list[tuple[_Block, int]] = []
+    for block in section.blocks:
+        tokens = (
+            count_tokens(text[block.start : block.end]) if block.end - block.start <= LONGEST_BLOCK else LONGEST + 1
+        )
+        if tokens <= LONGEST:
+            units.append((block, tokens))
+        else:
+            for start, end in sentences(text, block.start, block.end, lines=block.lines):
+                units.append((_Block(start, end, block.lines), count_tokens(text[start:end])))
+    total = sum(tokens for _, tokens in units)
+    even = total if total <= LONGEST else total / math.ceil(total / ((SHORTEST + LONGEST) / 2))
+    part = _Section(section.path)
+    for block, tokens in units:
+        if part.blocks and (part.tokens + tokens > LONGEST or part.tokens + tokens / 2 > even):
+            yield part
+            part = _Section(section.path)
+        part.blocks.append(block)
+        part.tokens += tokens
+    if part.blocks:
+        yield part
+
+
+def _join(parts: Iterable[_Section]) -> list[_Section]:
+    """Small parts with the next, or with the one before."""
+    joined: list[_Section] = []
+    for part in parts:
+        if joined and joined[-1].tokens < SHORTEST and joined[-1].tokens + part.tokens <= LONGEST:
+            joined[-1] = joined[-1].joined(part)
+        else:
+            _join_last(joined)
+            joined.append(part)
+    _join_last(joined)
+    return joined
+
+
+def _join_last(joined: list[_Section]) -> None:
+    if len(joined) > 1 and joined[-1].tokens < SHORTEST and joined[-2].tokens + joined[-1].tokens <= LONGEST:
+        joined[-2:] = [joined[-2].joined(joined[-1])]
+
+
+def _sections(document: Document) -> Iterator[_Section]:
+    if document.kind == "csv":
+        text = document.text
+        yield _Section(blocks=[_Block(start, end, True) for start, end in _lines(text) if text[start:end].strip()])
+    elif document.kind == "code":
+        yield from _definitions(document.text)
+    else:
+        yield from _headed(document)
+
+
+def _lines(text: str) -> Iterator[Span]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield start, end
+        start = end + 1
+
+
+def _definitions(text: str) -> Iterator[_Section]:
+    """Source code at its blank lines; a section is what begins at the margin after one, headed by what it defines."""
+    section, start, last, blank = _Section(), 0, 0, True
+    for begin, end in _lines(text):
+        line = text[begin:end]
+        if not line.strip():
+            blank = True
+            continue
+        if blank:
+            if last > start:
+                section.blocks.append(_Block(start, last, True))
+            if not line[0].isspace() and line[0] not in "})]" and section.blocks:
+                yield section
+                section = _Section()
+            start, blank = begin, False
+        if not section.path and _DEFINITION.match(line):
+            section.path = (line.strip().rstrip("{: ")[:LONGEST_HEADING],)
+        last = begin + len(line.rstrip())
+    if last > start:
+        section.blocks.append(_Block(start, last, True))
+        yield section
+
+
+def _headed(document: Document) -> Iterator[_Section]:
+    """Prose at its headings and pages."""
+    pages = iter((*document.pages, len(document.text) + 1))
+    following = next(pages)
+    headings: list[tuple[int, str]] = []
+    section, has_text = _Section(), False
+    for block, heading in _paragraphs(document):
+        turned = block.start >= following
+        while block.start >= following:
+            following = next(pages)
+        if heading:
+            while headings and headings[-1][0] >= heading[0]:
+                headings.pop()
+            headings.append(heading)
+        path = tuple(title for _, title in headings)
+        # A heading right under another one goes on with its section: alone it would say nothing.
+        if section.blocks and (
+            (heading and (has_text or path[: len(section.path)] != section.path)) or (turned and has_text)
+        ):
+            yield section
+            section, has_text = _Section(), False
+        section.path = path
+        section.blocks.append(block)
+        has_text = has_text or not heading
+    if section.blocks:
+        yield section
+
+
+def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | None]]:
+    """Paragraphs, fenced listings and headings (those with their level and title), parted by blank lines and pages."""
+    text, pages, markdown = document.text, frozenset(document.pages), document.is_markdown
+    start, end, fence = -1, 0, ""  # start < 0: between two paragraphs
+    for begin, stop in _lines(text):
+        line = text[begin:stop]
+        if fence:
+            end = stop
+            if line.strip().startswith(fence) and not line.strip(" `~"):
+                yield _Block(start, end, True), None
+                start, fence = -1, ""
+            continue
+        opening, heading = (_FENCE.match(line), _HEADING.match(line)) if markdown else (None, None)
+        rule = _RULE.fullmatch(line)
+        if rule and start >= 0 and "\n" not in text[start:end] and not _ITEM.match(text, start):
+            yield _Block(start, stop, False), (1 if "=" in line else 2, _title(text[start:end]))
+            start = -1
+            continue
+        if start >= 0 and (opening or heading or begin in pages or not line.strip()):
+            yield _Block(start, end, False), None
+            start = -1
+        if heading:
+            yield _Block(begin, stop, False), (len(heading[1]), _title(heading[2]))
+        elif opening:
+            start, end, fence = begin, stop, opening[1]
+        elif line.strip() and not (rule and start < 0):
+            start, end = (begin if start < 0 else start), begin + len(line.rstrip())
+    if start >= 0:
+        yield _Block(start, end, bool(fence)), None
+
+
+def _title(heading: str) -> str:
+    return _MARKUP.sub(r"\1", heading).strip()[:LONGEST_HEADING]
