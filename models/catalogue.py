@@ -10,7 +10,7 @@ import functools
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -68,7 +68,36 @@ class Attention(_Frozen):
     heads: int | None = None
 
 
-class Entry(_Frozen):
+class Download(_Frozen):
+    """A file, and where it can be had.
+
+    Attributes:
+        id: of what it belongs to.
+        file: its name here; ``size``: its bytes.
+    """
+
+    id: Name
+    file: str
+    size: int = Field(gt=0)
+    sha256: Digest
+    hub: Hub | None = None
+    packages: Packages | None = None
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if not (self.hub or self.packages):
+            raise ValueError(f"{self.id} has no source")
+        if self.packages and sum(part.size for part in self.packages.parts) != self.size:
+            raise ValueError(f"the parts of {self.id} do not add up to its size")
+        return self
+
+    @property
+    def pull_command(self) -> str:
+        """What the user types to get it."""
+        return f"assistant models pull {self.id}"
+
+
+class Entry(Download):
     """One downloadable model file.
 
     Attributes:
@@ -83,10 +112,8 @@ class Entry(_Frozen):
         sampling_source: how far the defaults can be relied on: "card copy" or "secondary" (read in a copy of the
             vendor's card), "recalled" (to be checked against the card), "user" (not the vendor's).
         draft: id of the catalogue's draft model of the same vocabulary, to speculate with.
-        size: bytes of ``file``.
     """
 
-    id: Name
     aliases: tuple[Name, ...] = ()
     family: str
     title: str
@@ -104,21 +131,8 @@ class Entry(_Frozen):
     sampling: Sampling = Sampling()
     sampling_source: str | None = None
     draft: Name | None = None
-    file: str
-    size: int = Field(gt=0)
-    sha256: Digest
     attention: Attention
-    hub: Hub | None = None
-    packages: Packages | None = None
     notes: str | None = None
-
-    @model_validator(mode="after")
-    def _has_a_source(self) -> Entry:
-        if not (self.hub or self.packages):
-            raise ValueError(f"{self.id} has no source")
-        if self.packages and sum(part.size for part in self.packages.parts) != self.size:
-            raise ValueError(f"the parts of {self.id} do not add up to its size")
-        return self
 
 
 class Catalogue:

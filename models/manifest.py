@@ -57,10 +57,15 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Whole or not at all, and on disk when this returns."""
-        new = folder / f"{MANIFEST}.new"
-        with new.open("w", encoding="utf-8") as file:
-            file.write(self.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(folder / MANIFEST)
-        sync_folder(folder)
+        write_manifest(folder, self)
+
+
+def write_manifest(folder: Path, manifest: BaseModel) -> None:
+    """Whole or not at all, and on disk when this returns."""
+    new = folder / f"{MANIFEST}.new"
+    with new.open("w", encoding="utf-8") as file:
+        file.write(manifest.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(folder / MANIFEST)
+    sync_folder(folder)

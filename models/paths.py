@@ -9,6 +9,7 @@ from platformdirs import PlatformDirs
 
 from models.errors import UsageError
 
+EMBEDDERS = "embedders"
 _DIRS = PlatformDirs("assistant", appauthor=False)
 
 
@@ -31,6 +32,11 @@ def models_dir() -> Path:
     return Path(moved).expanduser() if moved else data_dir() / "models"
 
 
+def embedders_dir() -> Path:
+    """Embedders and rerankers that were pulled, in the same place as the models."""
+    return models_dir() / EMBEDDERS
+
+
 def config_file() -> Path:
     """The settings, a TOML file that need not exist."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
@@ -40,6 +46,11 @@ def config_file() -> Path:
 def history_file() -> Path:
     """The SQLite database of chats."""
     return data_dir() / "history.db"
+
+
+def memory_file() -> Path:
+    """The SQLite database of documents and facts."""
+    return data_dir() / "memory.db"
 
 
 def log_dir() -> Path:

@@ -5,20 +5,25 @@ Nothing is trusted but the digest of the whole; nothing that has arrived is thro
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.catalogue import Entry
-from models.errors import IntegrityError, NetworkError, UserError
+import filelock
+
+from models.catalogue import Download
+from models.errors import Cancelled, IntegrityError, NetworkError, UserError
 from models.sources import Fetch, Phase, Range, Source, Unavailable, digest_of, missing_ranges, parts_of
 
 SCRATCH = ".wheels"
+# Beside the models' folders, so that a folder can be removed under its lock.
+_LOCKS = ".locks"
 # Free space that must remain: manifests, the file system's own needs, other programs.
 MARGIN = 64 << 20
 # Seconds between two reports of progress.
@@ -40,7 +45,7 @@ OnProgress = Callable[[PullProgress], None]
 OnNote = Callable[[str], None]
 
 
-def partial_of(folder: Path, entry: Entry) -> Path:
+def partial_of(folder: Path, entry: Download) -> Path:
     """Where the file grows; named by its digest, so that no other version of it is mistaken for its beginning."""
     return folder / f"{entry.file}.{entry.sha256[:8]}.partial"
 
@@ -48,7 +53,7 @@ def partial_of(folder: Path, entry: Entry) -> Path:
 class _Meter:
     """Passes on at most ten reports a second, from any thread, and every change of phase."""
 
-    def __init__(self, entry: Entry, callback: OnProgress | None):
+    def __init__(self, entry: Download, callback: OnProgress | None):
         self._entry, self._callback = entry, callback
         self._next, self._phase = 0.0, ""
         self._lock = threading.Lock()
@@ -68,7 +73,7 @@ class _Meter:
 
 def complete(
     folder: Path,
-    entry: Entry,
+    entry: Download,
     sources: Sequence[Source],
     on_progress: OnProgress | None,
     on_note: OnNote,
@@ -130,10 +135,8 @@ def complete(
     return origin
 
 
-def _wrong(entry: Entry, actual: str, hint: str) -> IntegrityError:
-    return IntegrityError(
-        f"{entry.file} has sha256 {actual} instead of {entry.sha256}.", f"{hint}assistant models pull {entry.id}"
-    )
+def _wrong(entry: Download, actual: str, hint: str) -> IntegrityError:
+    return IntegrityError(f"{entry.file} has sha256 {actual} instead of {entry.sha256}.", f"{hint}{entry.pull_command}")
 
 
 def _digest(path: Path, check: Callable[[int], None]) -> str:
@@ -162,18 +165,18 @@ def _from_first(sources: Sequence[Source], job: Fetch, meter: _Meter) -> str:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise UserError(
                     f"The disk of {job.partial.parent} became full.",
-                    f"Free some space, then go on where it stopped: assistant models pull {entry.id}",
+                    f"Free some space, then go on where it stopped: {entry.pull_command}",
                 ) from error
             raise
         job = replace(job, missing=missing_ranges(entry, job.partial, check))
     raise NetworkError(
         f"No source has {entry.id}: {'; '.join(reasons)}.",
         "Look at the network and try again, it goes on where it stopped; or bring the file: "
-        f"assistant models pull {entry.id} --from PATH",
+        f"{entry.pull_command} --from PATH",
     )
 
 
-def _check_space(folder: Path, entry: Entry, missing: Sequence[Range], *, wheels: bool) -> None:
+def _check_space(folder: Path, entry: Download, missing: Sequence[Range], *, wheels: bool) -> None:
     partial = partial_of(folder, entry)
     there = partial.stat().st_size if partial.exists() else 0
     need = entry.size - there + MARGIN
@@ -194,6 +197,57 @@ def check_space(folder: Path, need: int, what: str) -> None:
             f"{what} {size_text(need)} of disk space, and {folder} has {size_text(free)} free.",
             "Free some space (assistant models rm NAME), or move the store with ASSISTANT_MODELS.",
         )
+
+
+def refuse_offline(entry: Download, sources: Sequence[Source]) -> None:
+    """
+    Raises:
+        NetworkError: a source needs the network, and ASSISTANT_OFFLINE is set.
+    """
+    offline = os.environ.get("ASSISTANT_OFFLINE", "") not in ("", "0")
+    if offline and any(source.name != "local" for source in sources):
+        raise NetworkError(
+            f"Not pulling {entry.id}: ASSISTANT_OFFLINE is set.",
+            f"Unset it, or bring the file: {entry.pull_command} --from PATH",
+        )
+
+
+@contextlib.contextmanager
+def locked_folder(root: Path, name: str, note: OnNote | None, cancelled: threading.Event) -> Iterator[Path]:
+    """The folder of this model in the store ``root``, for us alone. ``note`` None: do not wait, raise."""
+    folder = root / name
+    try:
+        (root / _LOCKS).mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(root / _LOCKS / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if note is None:
+                raise UserError(
+                    f"{name} is being pulled by another process.", "Wait for it, or stop it first."
+                ) from None
+            note(f"another pull of {name} is running; waiting for it")
+            while True:
+                try:
+                    lock.acquire(timeout=0.2)
+                    break
+                except filelock.Timeout:
+                    if cancelled.is_set():
+                        raise Cancelled() from None
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The model store {root} cannot be written: {error.strerror}.",
+            "Look at its permissions, or move the store with ASSISTANT_MODELS.",
+        ) from error
+    try:
+        yield folder
+    finally:
+        # Leave no empty folders behind a pull that brought nothing.
+        for empty in (folder / SCRATCH / "tmp", folder / SCRATCH, folder):
+            with contextlib.suppress(OSError):
+                empty.rmdir()
+        lock.release()
 
 
 def size_text(size: int) -> str:

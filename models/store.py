@@ -6,40 +6,37 @@ sha256, fsync, rename, then the manifest.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import filelock
-
 from models import catalogue, vocabulary
 from models.catalogue import Entry
-from models.errors import Cancelled, ModelError, NetworkError, UsageError, UserError
+from models.errors import ModelError, UsageError
 from models.gguf_header import Header, read_header, split_parts
 from models.importing import bring, name_of
 from models.manifest import MANIFEST, File, Manifest
-from models.paths import models_dir
+from models.paths import EMBEDDERS, models_dir
 from models.pull import (
     MARGIN,
-    SCRATCH,
     OnNote,
     OnProgress,
     PullProgress,
     check_space,
     complete,
+    locked_folder,
+    refuse_offline,
 )
 from models.sources import Source, choose, digest_of
 
-# Beside the models' folders, so that a folder can be removed under its lock.
-_LOCKS = ".locks"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+# EMBEDDERS is no model: a folder beside theirs, with a store of its own.
+_NAME = re.compile(rf"(?!{EMBEDDERS}$)[a-z0-9][a-z0-9._-]{{0,99}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,13 +261,8 @@ class Store:
         note = on_note or (lambda line: None)
         cancelled = cancelled or threading.Event()
         sources = choose() if sources is None else sources
-        offline = os.environ.get("ASSISTANT_OFFLINE", "") not in ("", "0")
-        if offline and any(source.name != "local" for source in sources):
-            raise NetworkError(
-                f"Not pulling {entry.id}: ASSISTANT_OFFLINE is set.",
-                f"Unset it, or bring the file: assistant models pull {entry.id} --from PATH",
-            )
-        with self._locked(entry.id, note, cancelled) as folder:
+        refuse_offline(entry, sources)
+        with locked_folder(self.root, entry.id, note, cancelled) as folder:
             before = self._read(folder)
             had = before.manifest.files[0].sha256 if before and before.manifest else None
             origin = complete(folder, entry, sources, on_progress, note, cancelled, replaces=had)
@@ -326,7 +318,7 @@ class Store:
         name = known.id if known and name is None else name or name_of(originals[0])
         as_what: Literal["import", "convert"] = source if replace else "import"
         self.check_free(name, source=as_what, known=known)
-        with self._locked(name, lambda line: None, threading.Event()) as folder:
+        with locked_folder(self.root, name, lambda line: None, threading.Event()) as folder:
             self.check_free(name, source=as_what, known=known)
             before = self._read(folder)
             current = {file.name for file in before.manifest.files} if before and before.manifest else set()
@@ -400,7 +392,7 @@ class Store:
         for each in (model, partner):
             if each and each.manifest is None:
                 raise ModelError(f"{each.path} is not in the store.", "Bring it in: assistant models import FILE")
-        with self._locked(model.name, lambda line: None, threading.Event()) as folder:
+        with locked_folder(self.root, model.name, lambda line: None, threading.Event()) as folder:
             manifest = Manifest.read(folder)
             return self._write(folder, manifest.model_copy(update={"draft": partner.name if partner else None}))
 
@@ -421,7 +413,7 @@ class Store:
                 f"“{name}” is not in the store.",
                 f"Did you mean {' or '.join(close)}?" if close else "See what is installed: assistant models",
             )
-        with self._locked(wanted, None, threading.Event()):
+        with locked_folder(self.root, wanted, None, threading.Event()):
             freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
             # The manifest first: a kill half-way leaves a folder without one, never a broken model.
             (folder / MANIFEST).unlink(missing_ok=True)
@@ -464,40 +456,3 @@ class Store:
         model = self._read(folder)
         assert model
         return model
-
-    @contextlib.contextmanager
-    def _locked(self, name: str, note: OnNote | None, cancelled: threading.Event) -> Iterator[Path]:
-        """The folder of this model, for us alone. ``note`` None: do not wait for another pull, raise."""
-        folder = self.root / name
-        try:
-            (self.root / _LOCKS).mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.root / _LOCKS / f"{name}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except filelock.Timeout:
-                if note is None:
-                    raise UserError(
-                        f"{name} is being pulled by another process.", "Wait for it, or stop it first."
-                    ) from None
-                note(f"another pull of {name} is running; waiting for it")
-                while True:
-                    try:
-                        lock.acquire(timeout=0.2)
-                        break
-                    except filelock.Timeout:
-                        if cancelled.is_set():
-                            raise Cancelled() from None
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"The model store {self.root} cannot be written: {error.strerror}.",
-                "Look at its permissions, or move the store with ASSISTANT_MODELS.",
-            ) from error
-        try:
-            yield folder
-        finally:
-            # Leave no empty folders behind a pull that brought nothing.
-            for empty in (folder / SCRATCH / "tmp", folder / SCRATCH, folder):
-                with contextlib.suppress(OSError):
-                    empty.rmdir()
-            lock.release()

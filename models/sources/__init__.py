@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
-from models.catalogue import Entry, Part
+from models.catalogue import Download, Part
 from models.errors import Cancelled
 
 BLOCK = 1 << 20
@@ -39,7 +39,7 @@ class Fetch:
         note: takes one line for the user.
     """
 
-    entry: Entry
+    entry: Download
     partial: Path
     scratch: Path
     missing: Sequence[Range]
@@ -59,9 +59,7 @@ class Fetch:
             Cancelled: the caller's event is set.
         """
         if self.cancelled.is_set():
-            raise Cancelled(
-                "The pull was cancelled.", f"It resumes where it was: assistant models pull {self.entry.id}"
-            )
+            raise Cancelled("The pull was cancelled.", f"It resumes where it was: {self.entry.pull_command}")
 
 
 class Source(Protocol):
@@ -72,7 +70,7 @@ class Source(Protocol):
         """As the user types and reads it."""
         ...
 
-    def offers(self, entry: Entry) -> bool:
+    def offers(self, entry: Download) -> bool:
         """Whether the catalogue knows this file there."""
         ...
 
@@ -81,7 +79,7 @@ class Source(Protocol):
         ...
 
 
-def parts_of(entry: Entry) -> list[tuple[int, Part]]:
+def parts_of(entry: Download) -> list[tuple[int, Part]]:
     """The parts whose digests are known, each with its offset in the file; none for a file that comes whole."""
     found, offset = [], 0
     for part in entry.packages.parts if entry.packages else ():
@@ -90,7 +88,7 @@ def parts_of(entry: Entry) -> list[tuple[int, Part]]:
     return found
 
 
-def missing_ranges(entry: Entry, partial: Path, check: Callable[[int], None]) -> list[Range]:
+def missing_ranges(entry: Download, partial: Path, check: Callable[[int], None]) -> list[Range]:
     """What has to be fetched: bad parts where the digests of parts are known, and what follows the end of the file.
 
     Args:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from urllib.parse import urlsplit
 
-from models.catalogue import Entry
+from models.catalogue import Download
 from models.errors import Cancelled
 from models.sources import Fetch, Range, Unavailable, open_to_fill
 
@@ -27,7 +27,7 @@ class HubSource:
 
     name = "hub"
 
-    def offers(self, entry: Entry) -> bool:
+    def offers(self, entry: Download) -> bool:
         return entry.hub is not None
 
     def fetch(self, job: Fetch) -> str:

