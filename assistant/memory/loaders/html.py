@@ -1,0 +1,169 @@
+"""HTML to the text a reader sees, its structure written as Markdown: headings, lists, tables, preformatted text.
+
+Nothing is fetched, no entity is expanded but HTML's own. What the page hides from its reader (scripts, styles, hidden
+elements) is not part of the text: it is also where instructions to a model are hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+from assistant.memory.loaders.encoding import decode
+from assistant.memory.loaders.extracted import Extracted
+
+
+def _tags(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+_DROPPED = _tags("script style nav template noscript svg math iframe object select button textarea canvas")
+_VOID = _tags("area base br col embed hr img input link meta param source track wbr")
+_OPTIONAL_END = _tags("li dt dd tr td th thead tbody tfoot option optgroup colgroup caption html body")
+_BLOCKS = _tags(
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
+    "header hr html legend li main menu ol p pre section summary table tbody tfoot thead tr ul"
+)
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_DEPTH = 200  # of hidden elements within each other: more is an attack
+_META = re.compile(rb"""<meta[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
+_XML = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{2,40})["']""", re.IGNORECASE)
+
+
+def declared_encoding(raw: bytes) -> str | None:
+    """The encoding that the first 4 KB of an HTML or XHTML file name."""
+    head = raw[:4096]
+    found = _XML.match(head) or _META.search(head)
+    name = found.group(1).decode("ascii") if found else None
+    # A browser takes Latin-1 for what it nearly always is; a mark that says UTF-16 in ASCII letters is wrong.
+    return {"iso-8859-1": "cp1252", "latin-1": "cp1252", "utf-16": None}.get(name.lower(), name) if name else None
+
+
+def extract(html: str) -> Extracted:
+    """Text and title of a page; ``html`` is the decoded source."""
+    page = _Page(_DROPPED)
+    page.feed(html)
+    page.close()
+    text = page.text()
+    if not text:  # an element that was never closed: `<nav>` without an end took all
+        page = _Page(_DROPPED - {"nav", "select", "button", "noscript"})
+        page.feed(html)
+        page.close()
+        text = page.text()
+    return Extracted(text=text, title=" ".join(page.title.split()))
+
+
+class _Page(HTMLParser):
+    def __init__(self, dropped: frozenset[str]):
+        super().__init__(convert_charrefs=True)
+        self._drop = dropped
+        self.title = ""
+        self._in_title = False
+        self._done: list[str] = []  # finished blocks in Markdown, and what stands between them
+        self._last = ""  # what the last block was: "- ", "|" or ""
+        self._line: list[str] = []  # of the block that grows
+        self._prefix = ""
+        self._preformatted = 0
+        self._hidden: list[str] = []  # names of the open elements that hide what is in them
+        self._cells = 0  # of the row so far
+
+    def text(self) -> str:
+        self._end_block()
+        return "".join(self._done)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "title" and not self.title:
+            self._in_title = True
+        if self._hidden == ["p"] and (tag in _BLOCKS or tag in _HEADINGS):
+            self._hidden.clear()  # a paragraph ends where the next block begins
+        if self._hidden:
+            if tag == self._hidden[-1] and len(self._hidden) < _DEPTH and tag not in _VOID:
+                self._hidden.append(tag)
+            return
+        if tag in self._drop or (tag not in _VOID and tag not in _OPTIONAL_END and _is_hidden(attrs)):
+            self._hidden.append(tag)
+            return
+        if tag == "br":
+            self._line.append("\n")
+        elif tag in _HEADINGS:
+            self._end_block()
+            self._prefix = "#" * _HEADINGS[tag] + " "
+        elif tag in ("td", "th"):
+            if self._cells:
+                self._line.append(" | ")
+            self._cells += 1
+        elif self._cells and tag in ("p", "div"):
+            self._line.append("\n")
+        elif tag in _BLOCKS:
+            self._end_block()
+            if tag == "li":
+                self._prefix = "- "
+            elif tag == "pre":
+                self._preformatted += 1
+        elif tag == "img":
+            alternative = next((value for name, value in attrs if name == "alt" and value), "")
+            self._line.append(f" {alternative} " if alternative else "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:  # in XHTML `<div/>` and `<script src=""/>` are closed
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "title":
+            self._in_title = False
+        if self._hidden:
+            if tag == self._hidden[-1]:
+                self._hidden.pop()
+        elif tag in _HEADINGS or (tag in _BLOCKS and not (self._cells and tag in ("p", "div"))):
+            self._end_block()
+            self._prefix = ""
+            if tag == "pre" and self._preformatted:
+                self._preformatted -= 1
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title += data if len(self.title) < 1000 else ""
+        elif not self._hidden:
+            self._line.append(data if self._preformatted else re.sub(r"[ \t\r\n\f]+", " ", data))
+
+    def _end_block(self) -> None:
+        raw = "".join(self._line)
+        self._line.clear()
+        row, self._cells = self._cells > 0, 0
+        if self._preformatted:
+            body = raw.strip("\n").rstrip()
+            if body:
+                fence = "`" * (max((len(run) for run in re.findall("`{3,}", body)), default=2) + 1)
+                self._add(f"{fence}\n{body}\n{fence}", "")
+            return
+        lines = [re.sub(r" {2,}", " ", line).strip() for line in raw.split("\n")]
+        body = (" " if self._prefix.startswith("#") else "\n").join(line for line in lines if line)
+        if body.strip(" |\n"):
+            self._add(self._prefix + body, "|" if row else self._prefix.strip("# "))
+            self._prefix = ""
+
+    def _add(self, block: str, sort: str) -> None:
+        """Items of a list, and rows of a table, follow one another without an empty line."""
+        if self._done:
+            self._done.append("\n" if sort and sort == self._last else "\n\n")
+        self._done.append(block)
+        self._last = sort
+
+
+def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
+    return any(
+        name == "hidden"
+        or (name == "style" and _HIDDEN.search(value or ""))
+        or (name, value) == ("aria-hidden", "true")
+        for name, value in attrs
+    )
+
+
+def load(path: Path, on_page: Callable[[], None]) -> Extracted:
+    """An HTML file; ``on_page`` is never called: it is read in one go."""
+    raw = path.read_bytes()
+    return extract(decode(raw, declared_encoding(raw)))
