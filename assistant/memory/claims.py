@@ -1,0 +1,203 @@
+"""What can be checked in a sentence without understanding it: its numbers and its names.
+
+Numbers are compared as values (1,000 = 1 000; 12,5 = 12.5; the parts of a date, months in words included), names by
+stem, and between scripts by how they sound, after Soundex (Russell, US patent 1261167): Тбилиси is Tbilisi.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from assistant.memory.stemming import stems
+
+_NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_CYRILLIC = re.compile("[\u0400-\u04ff]")
+_MONTHS = re.compile(
+    r"\b(?:(Jan|янв)|(Feb|фев)|(Mar|мар)|(Apr|апр)|(May\b|ма[йяе]\b)|(Jun|июн)|(Jul|июл)|(Aug|авг)|(Sep|сен)|(Oct|окт)"
+    r"|(Nov|ноя)|(Dec|дек))"
+    r"(?:(?<=[а-я])|(?<=May)|(?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?\b)"
+)
+_NUMERALS = {
+    word: str(number)
+    for number, words in enumerate(
+        [
+            "zero ноль нуль",
+            "one один одна одно одного одной",
+            "two два две двух двумя",
+            "three три трех тремя",
+            "four четыре четырех",
+            "five пять пяти",
+            "six шесть шести",
+            "seven семь семи",
+            "eight восемь восьми",
+            "nine девять девяти",
+            "ten десять десяти",
+            "eleven одиннадцать",
+            "twelve двенадцать двенадцати",
+        ]
+    )
+    for word in words.split()
+}
+# A capital after these begins something, or quotes it: it need not be a name.
+_OPENERS = frozenset(":;«\"“„‘'(*_#>|—–•.!?…/")
+# Sounds that languages write differently, one class for each; vowels and й, y, w count for nothing.
+_SOUNDS = {
+    sound: digit
+    for digit, sounds in {
+        "1": "bpfvбпфв",
+        "2": "cgjkqsxzгкжзсхцчшщ",
+        "3": "dtдт",
+        "4": "lл",
+        "5": "mnмн",
+        "6": "rр",
+    }.items()
+    for sound in sounds
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A number or a name as it is written. ``values``: what a number can mean (1.234 is two numbers); empty: a name."""
+
+    text: str
+    values: frozenset[str] = frozenset()
+
+
+def claims_of(sentence: str) -> list[Claim]:
+    """The numbers and names of one sentence, each once, in no order that matters."""
+    found = [Claim(text, values) for text, values in _numbers(sentence)]
+    found += [Claim(word) for word in _names(sentence)]
+    return list(dict.fromkeys(found))
+
+
+class Evidence:
+    """What a text says, in the form that claims are looked up in."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.stems = frozenset(stems(text))
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        found = {value for _, values in _numbers(self.text) for value in values}
+        found.update(_plain(digits) for digits in re.findall(r"\d+", self.text))  # of 1 000 also 1: be lenient here
+        folded = self.text.casefold().replace("ё", "е")
+        found.update(_NUMERALS[word] for word in _WORD.findall(folded) if word in _NUMERALS)
+        return frozenset(found)
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(word.casefold() for word in _WORD.findall(_plain_letters(self.text)))
+
+    @cached_property
+    def _sounds(self) -> dict[bool, set[str]]:
+        """Of the words in Cyrillic (True) and in other letters."""
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        for word in self._words:
+            for part in word.split("-"):
+                found[bool(_CYRILLIC.search(part))].add(sound_of(part))
+        return found
+
+    @cached_property
+    def is_cyrillic(self) -> bool:
+        return len(_CYRILLIC.findall(self.text)) * 3 >= sum(map(str.isalpha, self.text))
+
+    def has(self, claim: Claim) -> bool:
+        if claim.values:
+            return bool(claim.values & self._numbers)
+        name = _plain_letters(claim.text).casefold()
+        return all(self._has_name(part) for part in name.split("-") if len(part) > 1)
+
+    def _has_name(self, name: str) -> bool:
+        if self.stems.issuperset(stems(name)):
+            return True
+        cyrillic = bool(_CYRILLIC.search(name))
+        kept = max(4, len(name) - 3)  # endings differ, and stemmers of ordinary words fail on names
+        if len(name) >= 4 and any(word[:kept] == name[:kept] and len(word) <= len(name) + 4 for word in self._words):
+            return True
+        sound = sound_of(name)
+        if cyrillic != self.is_cyrillic and len(sound) < 2:
+            return True  # too short to tell across scripts
+        return any(_alike(sound, other) for other in self._sounds[not cyrillic])
+
+
+def sound_of(word: str) -> str:
+    """The classes of the consonants of a word, Latin or Cyrillic; equal neighbours once."""
+    sounds, last = [], ""
+    for place, letter in enumerate(word):
+        digit = _SOUNDS.get(letter, "2" if letter == "h" and place == 0 else "")
+        if digit and digit != last:
+            sounds.append(digit)
+        last = digit
+    return "".join(sounds)
+
+
+def _alike(a: str, b: str) -> bool:
+    """Equal but for an ending of two sounds or, in longer ones, for one sound."""
+    short, long = sorted((a, b), key=len)
+    if len(short) < 2:
+        return False
+    if long.startswith(short) and len(long) - len(short) <= min(2, len(short) - 1):
+        return True
+    if len(short) < 3 or len(long) - len(short) > 1:
+        return False
+    same = next((i for i, (x, y) in enumerate(zip(short, long, strict=False)) if x != y), len(short))
+    return short[same + (len(short) == len(long)) :] == long[same + 1 :]
+
+
+def _numbers(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+    for match in _NUMBER.finditer(text):
+        number = match[0]
+        if len(re.findall("[.,]", number)) > 1 and not re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number):
+            for part in re.split("[.,]", number):  # a date, a version
+                yield part, frozenset({_plain(part)})
+        else:
+            yield number, _values(number)
+    for match in _MONTHS.finditer(text):
+        assert match.lastindex
+        yield match[0], frozenset({str(match.lastindex)})
+
+
+@lru_cache(4096)
+def _values(number: str) -> frozenset[str]:
+    """What a number can mean: 1,234 a whole number or, as a comma is also written, a little more than one."""
+    number = re.sub(r"[^\d.,]", "", number)
+    separators = re.findall("[.,]", number)
+    if not separators:
+        return frozenset({_plain(number)})
+    found = set()
+    if re.fullmatch(r"[1-9]\d{0,2}(?:[.,]\d{3})+", number):
+        found.add(re.sub(r"\D", "", number))
+    if len(separators) == 1 or separators[-1] not in separators[:-1]:
+        whole, rest = re.split(r"[.,](?=\d*$)", number)
+        found.add(f"{_plain(re.sub('[.,]', '', whole))}.{rest}".rstrip("0").rstrip("."))
+    return frozenset(found)
+
+
+def _plain(digits: str) -> str:
+    return digits.lstrip("0") or "0"
+
+
+def _names(sentence: str) -> Iterator[str]:
+    """Capitalised words that do not begin the sentence or a quotation; abbreviations anywhere."""
+    months = [match.start() for match in _MONTHS.finditer(sentence)]
+    for match in _WORD.finditer(sentence):
+        word = match[0]
+        if len(word) < 2 or not word[0].isupper() or match.start() in months:
+            continue
+        before = sentence[: match.start()].rstrip()
+        begins = not before or before[-1] in _OPENERS or not any(map(str.isalpha, before))
+        if (not begins or (word.isupper() and len(word) <= 6)) and stems(word)[0] not in ("i", "я"):
+            yield re.sub(r"['’]s?$", "", word)
+
+
+def _plain_letters(text: str) -> str:
+    """Without accents, ё as е: é and й are told apart from e, but not from one another's spelling."""
+    decomposed = unicodedata.normalize("NFD", text.replace("й", "\0").replace("Й", "\1"))
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return plain.replace("\0", "й").replace("\1", "Й")
