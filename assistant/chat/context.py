@@ -31,6 +31,7 @@ class Budget:
         system: the system text, the note, and what the chat template itself adds.
         history: the turns that are in the prompt.
         question: the one to be answered.
+        passages: what memory found on it.
         reply: kept free for the answer: ``max_tokens`` or 1024, at most a quarter of the window.
     """
 
@@ -39,11 +40,12 @@ class Budget:
     history: int
     question: int
     reply: int
+    passages: int = 0
 
     @property
     def used(self) -> int:
         """Tokens of the prompt."""
-        return self.system + self.history + self.question
+        return self.system + self.history + self.question + self.passages
 
     @property
     def free(self) -> int:
@@ -105,7 +107,7 @@ def open_turns(messages: Sequence[StoredMessage]) -> list[Turn]:
     """The turns that stand in the prompt word for word: after the note, and with an answer that has text.
 
     A question whose answer failed or was stopped before its first word is left out with it: roles must alternate, and
-    what was stopped at once was mostly a slip.
+    what was stopped at once was mostly a slip. So is one whose answer came from a document that was forgotten since.
     """
     covered = max((m.covers for m in messages if m.active and m.covers is not None), default=-1)
     turns: list[Turn] = []
@@ -116,6 +118,9 @@ def open_turns(messages: Sequence[StoredMessage]) -> list[Turn]:
         if message.role == "user":
             question = message
         elif message.role == "assistant" and question is not None and message.text.strip():
+            if message.forgotten:
+                question = None
+                continue
             turns.append(Turn(question, message))
             question = None
     return turns

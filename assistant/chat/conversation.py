@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import queue
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assistant.chat.autosave import Autosave
+from assistant.chat.calls import scoring, telling
 from assistant.chat.compaction import Compacted, Compacting, choose, language_of, note_length, summarize
 from assistant.chat.context import (
     SMALLEST_REPLY,
@@ -25,22 +26,18 @@ from assistant.chat.context import (
     reply_reserve,
 )
 from assistant.chat.history import History, HistoryError, StoredMessage
+from assistant.chat.recalling import Recalled, choose_passages, ground, not_in_memory, room_for_passages
 from assistant.engine import engine as engines
-from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result, Timings
+from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
+
+if TYPE_CHECKING:
+    from assistant.memory.memory import Memory, Recall
 
 TITLE_LENGTH = 60
 LONGEST_TOKEN = 256  # characters; vocabularies have runs of 128 spaces, and nothing longer
 
-Event = engines.Event | Compacting | Compacted
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice(Result):
-    """The end of an answer that was chosen, not generated. ``scores`` has the log-probability of each choice."""
-
-    scores: dict[str, float] = field(default_factory=dict)
+Event = engines.Event | Compacting | Compacted | Recalled
 
 
 class Conversation:
@@ -50,6 +47,8 @@ class Conversation:
         model: the name that the user knows the engine's model by; it is stored with each answer.
         system: the system text; of a stored conversation None keeps its own.
         id: of a stored conversation to go on with; None begins one, which is stored with its first question.
+        memory: opens the user's memory, which is done with the first question that needs it; None: there is none. What
+            the user told about themselves stands in every prompt; documents only when :meth:`look_up` says so.
 
     Raises:
         HistoryError: there is no conversation with this id.
@@ -64,10 +63,15 @@ class Conversation:
         system: str | None = None,
         options: GenerateOptions | None = None,
         id: int | None = None,
+        memory: Callable[[], Memory] | None = None,
     ):
         self.history = history
+        self._open_memory = memory
+        self._memory: Memory | None = None
+        self._looked_up_in: str | None = None  # as the history has it: empty is all collections, None no memory
         self.options = options or GenerateOptions()
         self.id = id
+        self._about_user = ""  # the facts that stand in the prompt
         self._all: list[StoredMessage] = []
         self._unsaved: list[StoredMessage] = []  # answers that the history could not take
         self._title = ""
@@ -119,6 +123,30 @@ class Conversation:
             self.history.set_system(self.id, system)
         self._system = system
 
+    @property
+    def memory(self) -> Memory | None:
+        """The user's memory, opened when it is first asked for."""
+        if self._memory is None and self._open_memory is not None:
+            self._memory = self._open_memory()
+        return self._memory
+
+    @property
+    def recalling(self) -> bool:
+        """Whether questions are answered from the documents in memory."""
+        return self._looked_up_in is not None
+
+    @property
+    def collection(self) -> str | None:
+        """The collection that questions are looked up in; None: all of them."""
+        return self._looked_up_in or None
+
+    def look_up(self, on: bool, collection: str | None = None) -> None:
+        """Answer questions from the documents in memory, or no longer. It is stored with the chat."""
+        looked_up_in = (collection or "") if on else None
+        if self.id is not None:
+            self.history.set_memory(self.id, looked_up_in)
+        self._looked_up_in = looked_up_in
+
     def use(self, engine: Engine, model: str) -> None:
         """Go on with another engine."""
         self.engine = engine
@@ -126,8 +154,11 @@ class Conversation:
         self._info: ModelInfo | None = None
         self._counter = TokenCounter(engine)
 
-    def send(self, text: str) -> Iterator[Event]:
+    def send(self, text: str, files: Sequence[Path] = ()) -> Iterator[Event]:
         """Ask. The question is saved when this returns; the answer comes by iterating and ends with a Result.
+
+        With ``files``, or when questions are looked up in memory, a :class:`Recalled` tells what stands before the
+        model. If that is nothing, the answer says so, and the model is not asked.
 
         Stopping (:meth:`cancel`, or closing the iterator) keeps the words so far, marked interrupted; so does any
         error, marked failed. A cancel ends with a Result too, whatever it interrupted.
@@ -138,7 +169,7 @@ class Conversation:
             UserError: what the engine raises, EngineDied among it.
         """
         self._refresh()
-        return self._answer(self._ask(text))
+        return self._answer(self._ask(text, files))
 
     def choose(self, text: str, choices: Sequence[str]) -> Iterator[Event]:
         """Ask what has one of these answers, as :meth:`send`; the likeliest is given, with a :class:`Choice`.
@@ -164,7 +195,7 @@ class Conversation:
                 self.history.update_message(question)
         return self._answer(question)
 
-    def edit_last(self, text: str) -> Iterator[Event]:
+    def edit_last(self, text: str, files: Sequence[Path] = ()) -> Iterator[Event]:
         """Ask the last question in other words. The old question and its answer stay in the database.
 
         Raises:
@@ -173,7 +204,7 @@ class Conversation:
         self._refresh()
         with self.history.transaction():
             self.undo()
-            question = self._ask(text)
+            question = self._ask(text, files)
         return self._answer(question)
 
     def undo(self) -> str:
@@ -199,6 +230,7 @@ class Conversation:
         Loads the model unless it is loaded; not to be called while an answer runs.
         """
         self._info = self._info or self.engine.load()
+        self._about_user = self._facts()
         return self._budget(self._info.context_length, open_turns(self._all), self._note(), question)
 
     # ---- inside
@@ -206,6 +238,7 @@ class Conversation:
     def _read(self, id: int) -> None:
         stored = self.history.load(id)
         self._all, self._title, self._system = stored.messages, stored.title, stored.system
+        self._looked_up_in = stored.memory
 
     def _refresh(self) -> None:
         """Another window may have gone on with the same conversation."""
@@ -216,13 +249,13 @@ class Conversation:
         if self.id is not None and self.history.last_message(self.id) != max((m.id for m in self._all), default=None):
             self._read(self.id)
 
-    def _ask(self, text: str) -> StoredMessage:
+    def _ask(self, text: str, files: Sequence[Path] = ()) -> StoredMessage:
         with self.history.transaction():
             id = self.id
             if id is None:
                 self._title = self._title or title_of(text)
-                id = self.history.create(self._title, self.model, self._system)
-            question = self.history.add_message(id, "user", text)
+                id = self.history.create(self._title, self.model, self._system, self._looked_up_in)
+            question = self.history.add_message(id, "user", text, files=[str(file) for file in files])
         self.id = id
         self._all.append(question)
         return question
@@ -242,9 +275,24 @@ class Conversation:
 
     def _answer(self, question: StoredMessage, choices: Sequence[str] | None = None) -> Iterator[Event]:
         before = [m for m in self._all if m.position < question.position or m.role == "note"]
+        recalled: Recalled | None = None
+        load_seconds = 0.0
         try:
-            load_seconds = yield from self._load()
-            turns = yield from self._make_room(open_turns(before), question)
+            if question.files:
+                load_seconds = yield from self._load()  # how much of a file is read depends on the window
+            recall = self._recall(question, open_turns(before))
+            if recall is not None and not recall.found:
+                yield Recalled((), in_memory=False)
+                yield from self._not_in_memory(question)
+                return
+            load_seconds += yield from self._load()
+            self._about_user = self._facts()
+            asked = question.text
+            if recall is not None and recall.hits:
+                recalled = choose_passages(recall, self._room_for_passages(question), self._counter.text)
+                asked = recalled.question(question.text, cite=not (choices or self.options.constraint))
+                yield recalled
+            turns = yield from self._make_room(open_turns(before), question, asked)
             self._check_cancelled()
         except Cancelled:
             yield Result("", "", "cancelled", 0, 0)
@@ -254,35 +302,63 @@ class Conversation:
             question.status = "failed"
             self.history.update_message(question)
             raise
+        answer = self._begin_answer()
+        prompt = self._prompt(turns, asked, self._note())
+        if choices:
+            stream = scoring(self.engine, prompt, choices, self._check_cancelled)
+        else:
+            stream = self.engine.generate(prompt, self.options)
+        yield from self._stream(stream, prompt, answer, load_seconds, recalled)
+
+    def _begin_answer(self) -> StoredMessage:
         assert self.id is not None
         with self.history.transaction(durable=False):
             answer = self.history.add_message(self.id, "assistant", "", model=self.model, status="streaming")
         self._all.append(answer)
-        prompt = self._prompt(turns, question.text, self._note())
-        stream = self._choose(prompt, choices) if choices else self.engine.generate(prompt, self.options)
-        yield from self._stream(stream, prompt, answer, load_seconds)
+        return answer
 
-    def _choose(self, prompt: list[Message], choices: Sequence[str]) -> Iterator[engines.Event]:
-        start = time.perf_counter()
-        tokens = 0
+    def _recall(self, question: StoredMessage, turns: Sequence[Turn]) -> Recall | None:
+        """What memory and the attached files have on a question; None: neither is asked."""
+        if not (self.recalling or question.files):
+            return None
+        if self.memory is None:
+            raise UsageError("This chat has no memory to look in.", "Open it with its memory.")
+        return self.memory.recall(
+            question.text,
+            collection=self.collection,
+            documents=self.recalling,
+            files=[Path(file) for file in question.files],
+            room=self._room_for_passages(question),
+            before=turns[-1].question.text if turns else None,
+            cited=[citation.chunk_id for citation in turns[-1].answer.citations] if turns else (),
+        )
 
-        def score(tell: Callable[[Progress], None]) -> list[float]:
-            def on_progress(progress: Progress) -> None:
-                nonlocal tokens
-                tokens = progress.total
-                tell(progress)
+    def _not_in_memory(self, question: StoredMessage) -> Iterator[Event]:
+        """Say that memory has nothing on it. The model would have something on everything."""
+        answer = self._begin_answer()
+        answer.text, answer.in_memory = not_in_memory(question.text), False
+        result = Result(answer.text, "", "stop", 0, 0)
+        self._keep(answer, result)
+        self.history.update_message(answer)
+        yield Delta(answer.text)
+        yield result
 
-            return self.engine.score(prompt, choices, on_progress)
+    def _room_for_passages(self, question: StoredMessage) -> int:
+        return room_for_passages(self._info.context_length, bool(question.files)) if self._info else 0
 
-        scores = dict(zip(choices, (yield from self._telling(score)), strict=True))
-        seconds = time.perf_counter() - start
-        best = max(scores, key=lambda choice: scores[choice])
-        timings = Timings(first_token_seconds=seconds, prefill_tokens=tokens, prefill_seconds=seconds)
-        yield Delta(best)
-        yield Choice(best, "", "stop", self.engine.count_tokens(prompt), 0, timings, scores=scores)
+    def _facts(self) -> str:
+        """What the user told about themselves. A memory that cannot be read is told of when documents are looked up."""
+        with suppress(UserError):
+            return self.memory.about_user(self._counter.text) if self.memory else ""
+        return ""
 
     def _stream(
-        self, stream: Iterator[engines.Event], prompt: list[Message], answer: StoredMessage, load_seconds: float
+        self,
+        stream: Iterator[engines.Event],
+        prompt: list[Message],
+        answer: StoredMessage,
+        load_seconds: float,
+        recalled: Recalled | None,
     ) -> Iterator[Event]:
         autosave = Autosave(self.history, answer)
         result: Result | None = None
@@ -317,6 +393,8 @@ class Conversation:
         if load_seconds > result.timings.load_seconds:
             result = replace(result, timings=replace(result.timings, load_seconds=load_seconds))
         self._keep(answer, result)
+        if recalled is not None:
+            ground(answer, recalled)
         if not result.reasoning and result.completion_tokens:
             known = [*prompt, Message("assistant", answer.text)]
             self._counter.learn(known, result.prompt_tokens + result.completion_tokens)
@@ -340,34 +418,10 @@ class Conversation:
         if self._info is not None:
             return 0.0
         start = time.perf_counter()
-        self._info = yield from self._telling(self.engine.load)
+        self._info = yield from telling(self.engine, self.engine.load, self._check_cancelled)
         return time.perf_counter() - start
 
-    def _telling(self, work: Callable[[Callable[[Progress], None]], T]) -> Generator[Progress, None, T]:
-        """What a call of the engine returns whose progress comes by a callback, which cannot yield."""
-        told: queue.SimpleQueue[Progress | tuple[T] | BaseException] = queue.SimpleQueue()
-
-        def run() -> None:
-            try:
-                told.put((work(told.put),))
-            except BaseException as error:
-                told.put(error)
-
-        thread = threading.Thread(target=run, name="engine call", daemon=True)
-        thread.start()
-        try:
-            while not isinstance(item := told.get(), tuple):
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-                self._check_cancelled()
-        except BaseException:
-            self.engine.cancel()
-            thread.join()
-            raise
-        return item[0]
-
-    def _make_room(self, turns: list[Turn], question: StoredMessage) -> Generator[Event, None, list[Turn]]:
+    def _make_room(self, turns: list[Turn], question: StoredMessage, asked: str) -> Generator[Event, None, list[Turn]]:
         """The turns that stay in the prompt word for word; older ones are summarized when the question needs room."""
         assert self._info is not None
         assert self.id is not None
@@ -378,10 +432,10 @@ class Conversation:
                 "Give it less text at a time. Your text is kept in the history.",
             )
         note = self._note()
-        budget = self._budget(window, turns, note, question.text)
+        budget = self._budget(window, turns, note, asked)
         if budget.fits:
             return turns
-        alone = self._budget(window, [], None, question.text)
+        alone = self._budget(window, [], None, asked)
         if not alone.answerable:
             raise _does_not_fit(alone)
         if not turns:
@@ -398,7 +452,7 @@ class Conversation:
             else:
                 yield event
             self._check_cancelled()
-        after = self._budget(window, turns[oldest:], text, question.text)
+        after = self._budget(window, turns[oldest:], text, asked)
         if not after.answerable:
             raise _does_not_fit(after)
         covers = turns[oldest - 1].answer.position
@@ -421,7 +475,8 @@ class Conversation:
         return Budget(window, system=fixed, history=max(0, total - alone), question=alone - fixed, reply=reply)
 
     def _prompt(self, turns: list[Turn], question: str, note: str | None) -> list[Message]:
-        return render(self._system, note, turns, question, language_of([note or ""]))
+        system = "\n\n".join(part for part in (self._system, self._about_user) if part)
+        return render(system, note, turns, question, language_of([note or ""]))
 
     def _check_cancelled(self) -> None:
         if self._cancelled.is_set():

@@ -15,13 +15,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from assistant.chat.writer import is_alive, this_process
 from assistant.database import Database, Schema
 from assistant.engine.engine import Timings
 from models.errors import UserError
 from models.paths import history_file
+
+if TYPE_CHECKING:
+    from assistant.memory.citations import Citation, Unsupported
 
 __all__ = ["ConversationSummary", "History", "HistoryError", "Hit", "StoredConversation", "StoredMessage"]
 
@@ -38,7 +41,7 @@ SCHEMA = Schema(
     name="the history",
     application_id=0x41535354,  # "ASST"
     migrations="assistant.chat.migrations",
-    version=2,
+    version=3,
     fts=("messages_fts",),
     error=HistoryError,
     elsewhere=_ELSEWHERE,
@@ -54,6 +57,11 @@ class StoredMessage:
         position: its place in the conversation, from 0.
         active: False once a retry, an edit or an undo took it out of the conversation.
         prompt_tokens: of the whole prompt that this answer was generated from.
+        files: of a question, what was attached to it.
+        in_memory: of an answer, whether memory had something on the question; None: it was not asked.
+        citations: of an answer, the passages that stood before the model, by their numbers.
+        unsupported: of an answer, its sentences that say what no cited passage says.
+        forgotten: of an answer, numbers of passages whose document was removed from memory since.
     """
 
     id: int
@@ -70,11 +78,20 @@ class StoredMessage:
     completion_tokens: int | None = None
     timings: Timings | None = None
     finish_reason: str | None = None
+    files: tuple[str, ...] = ()
+    in_memory: bool | None = None
+    citations: list[Citation] = field(default_factory=list)
+    unsupported: list[Unsupported] = field(default_factory=list)
+    forgotten: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
 class StoredConversation:
-    """A conversation with all its messages, replaced ones included, in order."""
+    """A conversation with all its messages, replaced ones included, in order.
+
+    Attributes:
+        memory: the collection that its questions are looked up in; empty: all of them, None: none.
+    """
 
     id: int
     title: str
@@ -83,6 +100,7 @@ class StoredConversation:
     created: datetime
     updated: datetime
     messages: list[StoredMessage]
+    memory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +197,11 @@ class History:
         with self._db.transaction(write=False):  # one view of both tables
             found = self._db.rows("SELECT * FROM conversations WHERE id = ?", id)
             rows = self._db.rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY position", id)
+            cited = self._db.rows(
+                """SELECT message_id, number, content FROM citations JOIN messages m ON m.id = message_id
+                   WHERE m.conversation_id = ? ORDER BY number""",
+                id,
+            )
         if not found:
             raise _no_conversation(id)
         row = found[0]
@@ -189,7 +212,8 @@ class History:
             system=row["system"],
             created=_time(row["created"]),
             updated=_time(row["updated"]),
-            messages=[_message(row) for row in rows],
+            messages=[_message(row, [one for one in cited if one["message_id"] == row["id"]]) for row in rows],
+            memory=row["memory"],
         )
 
     def latest(self) -> int | None:
@@ -241,12 +265,12 @@ class History:
 
     # ---- writing
 
-    def create(self, title: str, model: str, system: str | None = None) -> int:
+    def create(self, title: str, model: str, system: str | None = None, memory: str | None = None) -> int:
         """A new conversation; returns its number."""
         now = _now()
         cursor = self._db.write(
-            "INSERT INTO conversations (title, model, system, created, updated) VALUES (?, ?, ?, ?, ?)",
-            *(_clean(title), model, _clean(system), now, now),
+            "INSERT INTO conversations (title, model, system, memory, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+            *(_clean(title), model, _clean(system), _clean(memory), now, now),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -260,6 +284,7 @@ class History:
         model: str | None = None,
         status: Status = "complete",
         covers: int | None = None,
+        files: Sequence[str] = (),
     ) -> StoredMessage:
         """Append a message. With status ``streaming`` this process becomes its writer.
 
@@ -273,13 +298,19 @@ class History:
             position = 0 if last is None else last + 1
             cursor = self._db.write(
                 """INSERT INTO messages (conversation_id, position, role, text, model, status, covers, created, updated,
-                                         owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                         owner, files) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 *(conversation_id, position, role, _clean(text), model, status, covers, now, now),
                 this_process() if status == "streaming" else None,
+                json.dumps(list(files)) if files else None,
             )
         assert cursor.lastrowid is not None
         return StoredMessage(
-            cursor.lastrowid, position, role, text, model=model, status=status, covers=covers, created=_time(now)
+            *(cursor.lastrowid, position, role, text),
+            model=model,
+            status=status,
+            covers=covers,
+            created=_time(now),
+            files=tuple(files),
         )
 
     def update_message(self, message: StoredMessage) -> None:
@@ -295,13 +326,15 @@ class History:
                 raise HistoryError("This chat was removed while it was being written.", "Start a new chat.")
             self._db.write(
                 """UPDATE messages SET text = ?, reasoning = ?, status = ?, active = ?, updated = ?, prompt_tokens = ?,
-                   completion_tokens = ?, timings = ?, finish_reason = ?, owner = CASE ? WHEN 'streaming' THEN owner END
-                   WHERE id = ?""",
+                   completion_tokens = ?, timings = ?, finish_reason = ?, grounding = ?,
+                   owner = CASE ? WHEN 'streaming' THEN owner END WHERE id = ?""",
                 *(_clean(message.text), _clean(message.reasoning), message.status, message.active, now),
                 *(message.prompt_tokens, message.completion_tokens),
                 None if message.timings is None else json.dumps(asdict(message.timings)),
-                *(message.finish_reason, message.status, message.id),
+                *(message.finish_reason, _grounding(message), message.status, message.id),
             )
+            if message.status != "streaming" and message.in_memory is not None:
+                self._cite(message)
             self._touch(rows[0][0], now)
 
     def set_active(self, messages: Sequence[StoredMessage], active: bool) -> None:
@@ -318,6 +351,36 @@ class History:
     def set_system(self, id: int, system: str | None) -> None:
         self._change(id, "system", _clean(system))
 
+    def set_memory(self, id: int, memory: str | None) -> None:
+        self._change(id, "memory", _clean(memory))
+
+    def forget_documents(self, ids: Sequence[int]) -> int:
+        """Leave nothing of these documents of the memory but the numbers in answers that cited them.
+
+        Notes of a compaction that tell of such an answer are taken out of the conversation; the prompt cache goes.
+
+        Returns:
+            how many answers cited them.
+        """
+        theirs = "document_id IN (SELECT value FROM json_each(?))"
+        with self.transaction():
+            rows = self._db.rows(
+                f"""SELECT DISTINCT m.id, m.conversation_id, m.position FROM citations
+                    JOIN messages m ON m.id = message_id WHERE {theirs}""",
+                json.dumps(list(ids)),
+            )
+            for row in rows:
+                self._db.write(
+                    "UPDATE messages SET active = 0 WHERE conversation_id = ? AND role = 'note' AND covers >= ?",
+                    *(row["conversation_id"], row["position"]),
+                )
+            forget = f"UPDATE citations SET document_id = NULL, content = NULL WHERE {theirs}"
+            self._db.write(forget, json.dumps(list(ids)))
+        if rows:
+            self._db.forget_removed()
+        self._clear_prompt_cache()
+        return len(rows)
+
     def remove(self, *ids: int) -> None:
         """Remove conversations for good: from the tables, from the index of the search, and from the file's free pages.
 
@@ -331,11 +394,7 @@ class History:
                 if self._db.write("DELETE FROM conversations WHERE id = ?", id).rowcount == 0:
                     raise _no_conversation(id)
         self._db.forget_removed()
-        if self.path:
-            from assistant.engine.prompt_cache import PromptCache
-
-            with suppress(OSError):
-                PromptCache().clear()
+        self._clear_prompt_cache()
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -344,6 +403,21 @@ class History:
             yield
 
     # ---- inside
+
+    def _clear_prompt_cache(self) -> None:
+        if self.path:
+            from assistant.engine.prompt_cache import PromptCache
+
+            with suppress(OSError):
+                PromptCache().clear()
+
+    def _cite(self, message: StoredMessage) -> None:
+        self._db.write("DELETE FROM citations WHERE message_id = ? AND content IS NOT NULL", message.id)
+        for citation in message.citations:
+            self._db.write(
+                "INSERT OR REPLACE INTO citations (message_id, number, document_id, content) VALUES (?, ?, ?, ?)",
+                *(message.id, citation.id, citation.document_id, json.dumps(citation.to_json(), ensure_ascii=False)),
+            )
 
     def _change(self, id: int, column: str, value: str | None) -> None:
         if self._db.write(f"UPDATE conversations SET {column} = ? WHERE id = ?", value, id).rowcount == 0:
@@ -369,12 +443,28 @@ def _no_conversation(id: int) -> HistoryError:
     return HistoryError(f"There is no chat {id}.", "See `assistant history` for the numbers.")
 
 
-def _message(row: sqlite3.Row) -> StoredMessage:
+def _message(row: sqlite3.Row, cited: Sequence[sqlite3.Row]) -> StoredMessage:
     values: dict[str, Any] = {key: row[key] for key in row.keys() if key in StoredMessage.__dataclass_fields__}  # noqa: SIM118
-    timings = None if row["timings"] is None else Timings(**json.loads(row["timings"]))
-    return StoredMessage(
-        **{**values, "active": bool(row["active"]), "created": _time(row["created"]), "timings": timings}
-    )
+    values |= {"active": bool(row["active"]), "created": _time(row["created"])}
+    values["timings"] = None if row["timings"] is None else Timings(**json.loads(row["timings"]))
+    values["files"] = tuple(json.loads(row["files"] or "[]"))
+    if row["grounding"] is not None:
+        from assistant.memory.citations import Citation, Unsupported
+
+        grounding = json.loads(row["grounding"])
+        values["in_memory"] = grounding["in_memory"]
+        values["unsupported"] = [Unsupported.from_json(one) for one in grounding["unsupported"]]
+        values["citations"] = [Citation.from_json(json.loads(one["content"])) for one in cited if one["content"]]
+        values["forgotten"] = tuple(one["number"] for one in cited if not one["content"])
+    return StoredMessage(**values)
+
+
+def _grounding(message: StoredMessage) -> str | None:
+    """What the check of an answer found, as JSON."""
+    if message.in_memory is None:
+        return None
+    unsupported = [one.to_json() for one in message.unsupported]
+    return json.dumps({"in_memory": message.in_memory, "unsupported": unsupported}, ensure_ascii=False)
 
 
 def _match(query: str) -> str:

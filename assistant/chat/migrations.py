@@ -76,3 +76,23 @@ def m002_full_text_search(db: Database) -> None:
     db.execute(f"CREATE TRIGGER messages_fts_delete AFTER DELETE ON messages BEGIN {delete} END")
     db.execute(f"CREATE TRIGGER messages_fts_update AFTER UPDATE OF text ON messages BEGIN {delete} {insert} END")
     db.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
+
+
+@migrations()
+def m003_memory(db: Database) -> None:
+    # memory: the collection that questions are looked up in; '' is all of them, NULL none.
+    db.execute("ALTER TABLE conversations ADD COLUMN memory TEXT")
+    # files: of a question, the paths that were attached, as JSON. grounding: of an answer, what the check of its
+    # citations found, as JSON; NULL: memory was not asked.
+    db.execute("ALTER TABLE messages ADD COLUMN files TEXT")
+    db.execute("ALTER TABLE messages ADD COLUMN grounding TEXT")
+    # content: JSON; NULL with the document's number when the document was forgotten: an answer then says only that.
+    db.execute("""
+        CREATE TABLE citations (
+            message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            document_id INTEGER,
+            content TEXT,
+            PRIMARY KEY (message_id, number)
+        ) WITHOUT ROWID""")
+    db.execute("CREATE INDEX citations_document ON citations (document_id)")

@@ -6,11 +6,13 @@ import json
 import re
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
+from assistant.chat.calls import Choice
 from assistant.chat.compaction import Compacted, Compacting
-from assistant.chat.conversation import Choice
+from assistant.chat.recalling import Recalled
 from assistant.engine.engine import Constraint, Delta, Progress, Result
 from assistant.engine.scoring import coverage, probabilities
 
@@ -60,6 +62,9 @@ class Screen:
                 err=True,
             )
 
+    def recalled(self, event: Recalled) -> None:
+        self._say(f"reading {len(event.sources)} passages")
+
     def end(self) -> None:
         self._say("")
         if self._wrote and not self._newline:
@@ -97,7 +102,15 @@ def describe(result: Result) -> str:
     return text
 
 
-def to_json(result: Result, model: str, conversation_id: int | None, constraint: Constraint | None, valid: bool) -> str:
+def to_json(
+    result: Result,
+    model: str,
+    conversation_id: int | None,
+    constraint: Constraint | None,
+    *,
+    valid: bool,
+    more: dict[str, Any],
+) -> str:
     """All of an answer as one object; ``data`` is what an answer in JSON holds, null if it is not ``valid``."""
     answer = {
         "text": result.text,
@@ -112,7 +125,7 @@ def to_json(result: Result, model: str, conversation_id: int | None, constraint:
         answer["choice"] = result.text
         answer["probabilities"] = probabilities(result.scores)
         answer["coverage"] = coverage(result.scores)
-    return json.dumps(answer, ensure_ascii=False)
+    return json.dumps(answer | more, ensure_ascii=False)
 
 
 def say_how_it_ended(result: Result, *, kept: bool) -> None:

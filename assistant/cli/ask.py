@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.conversation import Conversation, title_of
 from assistant.chat.history import History, HistoryError
+from assistant.chat.recalling import Recalled
 from assistant.cli.adapting import lora_flags, lora_options
 from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended, to_json
 from assistant.cli.constraining import constraint_flags, constraint_of
@@ -23,6 +24,9 @@ from assistant.engine.engine import Delta, Progress, Result
 from assistant.engine.local import LocalEngine
 from models.errors import UsageError
 from models.store import Store
+
+if TYPE_CHECKING:
+    from assistant.memory.memory import Memory
 
 
 @click.command(short_help="Ask one question, print the answer, leave.")
@@ -40,6 +44,14 @@ from models.store import Store
     multiple=True,
     metavar="NAME VALUE",
     help=f"One of {', '.join(user_settings.OPTIONS)}. Repeatable.",
+)
+@click.option(
+    "--memory",
+    "looked_up_in",
+    is_flag=False,
+    flag_value="",
+    metavar="[COLLECTION]",
+    help="Answer from the documents in memory, of all collections or of one, with citations (see `assistant memory`).",
 )
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the latest chat.")
 @click.option("--cid", type=int, metavar="ID", help="Go on with this chat (see `assistant history`).")
@@ -63,6 +75,7 @@ def ask(
     system: str | None,
     files: tuple[str, ...],
     options: tuple[tuple[str, str], ...],
+    looked_up_in: str | None,
     go_on: bool,
     cid: int | None,
     choices: str | None,
@@ -95,6 +108,14 @@ def ask(
         raise UsageError(
             "A schema, an expression or a grammar goes neither with --choices nor with beams.", "Leave one of them out."
         )
+    memory: Memory | None = None
+    collection: str | None = None
+    if looked_up_in is not None:
+        from assistant.cli import remembering
+        from assistant.memory.memory import Memory
+
+        memory = Memory.open()
+        collection, prompt = remembering.scope_of(memory, looked_up_in, prompt)
     question = read_question(" ".join(prompt), files)
     if answers:
         question += f"\n\nAnswer with exactly one of: {', '.join(answers)}."
@@ -118,7 +139,10 @@ def ask(
         system=system if system is not None or cid is not None else settings.system,
         options=replace(generation, constraint=constraint, beams=1) if constraint else generation,
         id=cid,
+        memory=(lambda: memory) if memory else None,
     )
+    if memory:
+        conversation.look_up(True, collection)
     if prompt and cid is None:
         conversation.title = title_of(" ".join(prompt))
     screen = Screen(streams=not (as_json or no_stream or extract))
@@ -132,6 +156,8 @@ def ask(
                     screen.progress(event)
                 case Delta():
                     screen.delta(event)
+                case Recalled() if event.sources:
+                    screen.recalled(event)
                 case Compacting() | Compacted():
                     screen.compaction(event)
                 case Result():
@@ -146,11 +172,16 @@ def ask(
     kept = history.path is not None
     if as_json:
         number = conversation.id if kept else None
-        click.echo(to_json(result, installed.name, number, constraint, valid=not wrong))
+        more = remembering.to_json(conversation.messages[-1], memory) if memory else {}
+        click.echo(to_json(result, installed.name, number, constraint, valid=not wrong, more=more))
     elif extract:
         click.echo(first_block(result.text))
     elif no_stream:
         click.echo(result.text)
+    if memory and not as_json:
+        # Where the answer is all there may be on stdout, its sources go to stderr.
+        aside = bool(answers or constraint or extract)
+        remembering.say_sources(conversation.messages[-1], memory, err=aside)
     if usage:
         click.echo(f"{result.prompt_tokens} tokens in, {result.completion_tokens} out", err=True)
     if stats:

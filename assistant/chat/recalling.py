@@ -1,0 +1,113 @@
+"""What the model reads with a question: the passages that memory found on it, as many as fit, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from assistant.chat.compaction import language_of
+
+if TYPE_CHECKING:
+    from assistant.chat.history import StoredMessage
+    from assistant.memory.grounding import Source
+    from assistant.memory.index import Passage
+    from assistant.memory.memory import Recall
+
+MOST_TOKENS = 1536  # of what memory found, and at most a third of the window: reading it is what one waits for
+SMALLEST_PART = 96  # tokens; less of a passage than this is not worth its place
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An event: what stands before the model, told before the answer comes.
+
+    Attributes:
+        sources: the passages, numbered as the answer may cite them.
+        in_memory: False: nothing was found, and the model is not asked.
+        left_out: passages that were found, but for which there was no room.
+    """
+
+    sources: tuple[Source, ...]
+    in_memory: bool = True
+    left_out: int = 0
+
+    def question(self, question: str, *, cite: bool = True) -> str:
+        """What the model reads: the passages, what to do with them, the question."""
+        from assistant.memory.grounding import question_with
+
+        return question_with(self.sources, question, language_of([question]), cite=cite)
+
+
+def not_in_memory(question: str) -> str:
+    """What is answered when memory has nothing, in the language of the question."""
+    from assistant.memory.grounding import NOT_IN_MEMORY
+
+    return NOT_IN_MEMORY[language_of([question])]
+
+
+def room_for_passages(window: int, attached: bool) -> int:
+    """Tokens that passages may take in a window of this many. A file that the user attached may take half of it."""
+    return window // 2 if attached else min(MOST_TOKENS, window // 3)
+
+
+def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> Recalled:
+    """The best passages in ``room`` tokens, told by ``count``. One that is longer than what is left is cut around its
+    best sentence."""
+    from assistant.memory.grounding import Source
+
+    sources: list[Source] = []
+    for hit in recall.hits:
+        passage = hit.passage
+        if (tokens := count(passage.text)) > room:
+            passage = around(passage, hit.span, room / tokens)
+            tokens = count(passage.text)
+        if tokens > room:  # of a few words: the estimate was too high
+            continue
+        sources.append(Source(len(sources) + 1, passage, hit.score))
+        room -= tokens
+        if room < SMALLEST_PART:
+            break
+    return Recalled(tuple(sources), left_out=len(recall.hits) - len(sources))
+
+
+def ground(answer: StoredMessage, recalled: Recalled) -> None:
+    """Note in the answer what it cites of the passages, and what it says that none of them does."""
+    from assistant.memory.citations import check
+    from assistant.memory.grounding import is_refusal
+
+    answer.in_memory = not is_refusal(answer.text)
+    if answer.in_memory:
+        checked = check(answer.text, recalled.sources)
+        answer.citations, answer.unsupported = list(checked.citations), list(checked.unsupported)
+
+
+def around(passage: Passage, span: tuple[int, int], share: float) -> Passage:
+    """The part of a passage around the characters of ``span``, of about this share of its length, cut between words."""
+    text = passage.text
+    length = int(len(text) * share * 0.9)  # tokens are not spread evenly
+    start = max(0, min(span[0] - (length - (span[1] - span[0])) // 2, len(text) - length))
+    end = min(len(text), start + length)
+    if start > 0:
+        start = _after_space(text, start)
+    if end < len(text):
+        end = max(start + 1, text.rfind(" ", start, end))
+    part = text[start:end].rstrip()
+    place = passage.place
+    moved = replace(
+        place,
+        start=place.start + start,
+        end=place.start + start + len(part),
+        line=place.line + text.count("\n", 0, start),
+        end_line=place.line + text.count("\n", 0, start + len(part)),
+    )
+    return replace(passage, text=part, place=moved)
+
+
+def _after_space(text: str, start: int) -> int:
+    """The first beginning of a line, else of a word, at or soon after ``start``."""
+    for mark in ("\n", ". ", " "):
+        found = text.find(mark, start, start + 80)
+        if found >= 0:
+            return found + len(mark)
+    return start

@@ -1,0 +1,167 @@
+"""The memory as a chat and the command line hold it: the index, the embedder it was made with, and how both are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.memory.facts import Facts
+from assistant.memory.feedback import Feedback
+from assistant.memory.index import DEFAULT_COLLECTION, Filter, Index
+from models.errors import UsageError
+from models.paths import memory_file
+
+if TYPE_CHECKING:
+    from assistant.memory.embedding import CrossEncoder, Embedder
+    from assistant.memory.ingest import Event
+    from assistant.memory.retrieval import Hit, Retrieved
+
+PASSAGES = 6  # found for a question; how many of them the model reads is a matter of room
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What there is on a question.
+
+    Attributes:
+        hits: passages, those of attached files first and in their order, then the best of memory.
+        found: False: nothing, neither a passage nor a fact about the user. True without hits: only a fact.
+    """
+
+    hits: tuple[Hit, ...]
+    found: bool
+
+
+class Memory:
+    """The user's memory. The embedder is loaded when something is searched or added; facts need none."""
+
+    def __init__(self, index: Index):
+        self.index = index
+        self.facts = Facts(index.database)
+        self.feedback = Feedback(index.database)
+        self._attached: dict[tuple[Path, int, int], Memory] = {}
+
+    @classmethod
+    def open(cls, path: Path | None = None) -> Memory:
+        """The memory in this file; None: the user's own, created when it is not there.
+
+        Raises:
+            UserError: the file cannot be used.
+        """
+        return cls(Index.open(path or memory_file()))
+
+    def close(self) -> None:
+        for attached in self._attached.values():
+            attached.close()
+        self.index.close()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The one whose vectors are in the index; for an empty index the best that is installed."""
+        from assistant.memory.embedding import best_installed, load_embedder
+
+        used = self.index.embedder
+        return load_embedder(used[0] if used else best_installed())
+
+    @cached_property
+    def reranker(self) -> CrossEncoder | None:
+        from assistant.memory.embedding import load_reranker
+
+        return load_reranker()
+
+    def add(self, paths: Iterable[Path], *, collection: str = DEFAULT_COLLECTION) -> Iterator[Event]:
+        """Files and folders into memory; see :func:`assistant.memory.ingest.add`."""
+        from assistant.memory import ingest
+
+        return ingest.add(self.index, lambda: self.embedder, list(paths), collection=collection)
+
+    def search(
+        self, query: str, *, limit: int = 10, filter: Filter | None = None, context: str | None = None
+    ) -> Retrieved:
+        """The passages nearest to a query; ``context`` is the question before it."""
+        from assistant.memory.retrieval import Retriever
+
+        retriever = Retriever(self.index, self.embedder, self.reranker, self.feedback)
+        return retriever.search(query, limit=limit, filter=filter or Filter(), context=context)
+
+    def recall(
+        self,
+        question: str,
+        *,
+        documents: bool = True,
+        collection: str | None = None,
+        files: Sequence[Path] = (),
+        room: int = 0,
+        before: str | None = None,
+        cited: Sequence[int] = (),
+    ) -> Recall:
+        """What there is on a question.
+
+        Args:
+            documents: look in the documents of memory, of ``collection`` only if it is given.
+            files: attached to this question; each that fits ``room`` (tokens of the embedder) is taken whole.
+            before: the question before this one, which may be needed to understand it.
+            cited: the chunks that its answer cited: what a follow-up is about when nothing else is found.
+
+        Raises:
+            UserError: a file cannot be read, or the memory cannot.
+        """
+        hits = [hit for file in files for hit in self._read_attached(file, question, room // len(files))]
+        told = False
+        if documents:
+            filter = Filter(collection=collection)
+            retrieved = self.search(question, limit=PASSAGES, filter=filter, context=before)
+            if retrieved.confident:
+                hits += retrieved.hits
+            elif not hits and cited:
+                hits += self._again(cited, filter)
+            told = not hits and self.facts.bear_on(question)
+        return Recall(tuple(hits), bool(hits) or told)
+
+    def _again(self, chunks: Sequence[int], filter: Filter) -> list[Hit]:
+        """Passages that were cited before, as hits."""
+        from assistant.memory.retrieval import Hit
+
+        return [Hit.of(passage) for passage in self.index.passages(chunks, filter)]
+
+    def _read_attached(self, file: Path, question: str, room: int) -> list[Hit]:
+        """The passages of a file in its order: all that fit, else those nearest to the question."""
+        from assistant.memory.retrieval import Hit
+
+        memory = self._attach(file)
+        passages = memory.index.passages_of(1)
+        if sum(passage.tokens for passage in passages) <= room:
+            return [Hit.of(passage) for passage in passages]
+        hits = memory.search(question, limit=max(1, room // 300)).hits
+        return sorted(hits, key=lambda hit: hit.passage.place.start)
+
+    def _attach(self, file: Path) -> Memory:
+        """A memory of this file alone, kept while the file stays as it is."""
+        from assistant.memory.documents import Skipped, walk
+        from assistant.memory.ingest import add
+
+        (found,) = walk([file])
+        if isinstance(found, Skipped):
+            raise UsageError(f"{file} cannot be attached: {found.reason}", "Check the name after @.")
+        key = (file, found.size, found.mtime_ns)
+        if key not in self._attached:
+            memory = Memory(Index.in_memory())
+            memory.embedder = self.embedder
+            for event in add(memory.index, lambda: self.embedder, [file]):
+                if isinstance(event, Skipped):
+                    raise UsageError(f"{file} cannot be attached: {event.reason}", "Check the file after @.")
+            self._attached[key] = memory
+        return self._attached[key]
+
+    def about_user(self, count_tokens: Callable[[str], int]) -> str:
+        """What the user told about themselves, for a prompt; empty: nothing."""
+        return self.facts.for_prompt(count_tokens)
