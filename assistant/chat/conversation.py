@@ -394,7 +394,7 @@ class Conversation:
             result = replace(result, timings=replace(result.timings, load_seconds=load_seconds))
         self._keep(answer, result)
         if recalled is not None:
-            ground(answer, recalled)
+            ground(answer, recalled, self._last_question().text)
         if not result.reasoning and result.completion_tokens:
             known = [*prompt, Message("assistant", answer.text)]
             self._counter.learn(known, result.prompt_tokens + result.completion_tokens)

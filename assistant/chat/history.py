@@ -61,6 +61,7 @@ class StoredMessage:
         in_memory: of an answer, whether memory had something on the question; None: it was not asked.
         citations: of an answer, the passages that stood before the model, by their numbers.
         unsupported: of an answer, its sentences that say what no cited passage says.
+        unknown: of an answer, numbers it cites that no passage had.
         forgotten: of an answer, numbers of passages whose document was removed from memory since.
     """
 
@@ -82,6 +83,7 @@ class StoredMessage:
     in_memory: bool | None = None
     citations: list[Citation] = field(default_factory=list)
     unsupported: list[Unsupported] = field(default_factory=list)
+    unknown: tuple[int, ...] = ()
     forgotten: tuple[int, ...] = ()
 
 
@@ -453,6 +455,7 @@ def _message(row: sqlite3.Row, cited: Sequence[sqlite3.Row]) -> StoredMessage:
 
         grounding = json.loads(row["grounding"])
         values["in_memory"] = grounding["in_memory"]
+        values["unknown"] = tuple(grounding["unknown"])
         values["unsupported"] = [Unsupported.from_json(one) for one in grounding["unsupported"]]
         values["citations"] = [Citation.from_json(json.loads(one["content"])) for one in cited if one["content"]]
         values["forgotten"] = tuple(one["number"] for one in cited if not one["content"])
@@ -463,8 +466,12 @@ def _grounding(message: StoredMessage) -> str | None:
     """What the check of an answer found, as JSON."""
     if message.in_memory is None:
         return None
-    unsupported = [one.to_json() for one in message.unsupported]
-    return json.dumps({"in_memory": message.in_memory, "unsupported": unsupported}, ensure_ascii=False)
+    grounding = {
+        "in_memory": message.in_memory,
+        "unknown": message.unknown,
+        "unsupported": [one.to_json() for one in message.unsupported],
+    }
+    return json.dumps(grounding, ensure_ascii=False)
 
 
 def _match(query: str) -> str:

@@ -71,15 +71,15 @@ def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> R
     return Recalled(tuple(sources), left_out=len(recall.hits) - len(sources))
 
 
-def ground(answer: StoredMessage, recalled: Recalled) -> None:
+def ground(answer: StoredMessage, recalled: Recalled, question: str) -> None:
     """Note in the answer what it cites of the passages, and what it says that none of them does."""
     from assistant.memory.citations import check
     from assistant.memory.grounding import is_refusal
 
     answer.in_memory = not is_refusal(answer.text)
-    if answer.in_memory:
-        checked = check(answer.text, recalled.sources)
-        answer.citations, answer.unsupported = list(checked.citations), list(checked.unsupported)
+    checked = check(answer.text, recalled.sources, question=question)
+    answer.citations, answer.unsupported = list(checked.citations), list(checked.unsupported)
+    answer.unknown = checked.unknown
 
 
 def around(passage: Passage, span: tuple[int, int], share: float) -> Passage:

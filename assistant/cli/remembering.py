@@ -40,9 +40,12 @@ def say_sources(answer: StoredMessage, memory: Memory, *, err: bool) -> None:
     lines = source_lines(answer.citations, memory.index, language)
     if lines:
         click.echo("\n" + "\n".join(lines), err=err)
+    for number in answer.unknown:
+        click.echo(f"[{number}] names no source.", err=True)
     for one in answer.unsupported:
         sentence = answer.text[one.start : one.end].strip()
-        click.echo(f"not in the sources: {', '.join(one.missing)} (“{sentence}”)", err=True)
+        missing = f" ({', '.join(one.missing)})" if one.missing else ""
+        click.echo(f"not in the sources{missing}: {sentence}", err=True)
 
 
 def to_json(answer: StoredMessage, memory: Memory) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def to_json(answer: StoredMessage, memory: Memory) -> dict[str, Any]:
 
     return {
         "in_memory": answer.in_memory,
-        "citations": [one.to_json() | {"stale": state(one, memory.index) != "fresh"} for one in answer.citations],
+        "citations": [one.to_json(state(one, memory.index)) for one in answer.citations],
         "unsupported": [one.to_json() for one in answer.unsupported],
+        "unknown": list(answer.unknown),
     }

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
     from assistant.memory.index import Index, Place
 
+ATTACHED = 0  # in place of a document's number: a file that stood before the model without being in memory
+
 State = Literal["fresh", "changed", "vanished", "removed"]
 
 SAME_WORDS = 0.6  # share of a sentence's stems that a passage must have to be what it stands on
@@ -148,18 +150,18 @@ def check(answer: str, sources: Sequence[Source], *, question: str = "", embedde
 
 def state(citation: Citation, index: Index) -> State:
     """Whether the source still is what was cited. The file is only read where its size or time changed."""
-    document = index.document(citation.document_id)
-    if document is None:
+    document = index.document(citation.document_id) if citation.document_id != ATTACHED else None
+    if document is None and citation.document_id != ATTACHED:
         return "removed"
     try:
         status = Path(citation.path).stat()
-        if (status.st_size, status.st_mtime_ns) == (document.size, document.mtime_ns):
+        if document and (status.st_size, status.st_mtime_ns) == (document.size, document.mtime_ns):
             digest = document.digest
         else:
             digest = digest_of(Path(citation.path))
     except (OSError, ValueError):
         return "vanished"
-    return "fresh" if digest == citation.digest == document.digest else "changed"
+    return "fresh" if digest == citation.digest == (document or citation).digest else "changed"
 
 
 _WHERE = {"en": ("page", "line"), "ru": ("стр.", "строки")}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.memory.citations import ATTACHED
 from assistant.memory.facts import Facts
 from assistant.memory.feedback import Feedback
 from assistant.memory.index import DEFAULT_COLLECTION, Filter, Index
@@ -16,6 +17,7 @@ from models.paths import memory_file
 
 if TYPE_CHECKING:
     from assistant.memory.embedding import CrossEncoder, Embedder
+    from assistant.memory.index import Passage
     from assistant.memory.ingest import Event
     from assistant.memory.retrieval import Hit, Retrieved
 
@@ -115,6 +117,8 @@ class Memory:
         Raises:
             UserError: a file cannot be read, or the memory cannot.
         """
+        from assistant.memory.retrieval import Hit
+
         hits = [hit for file in files for hit in self._read_attached(file, question, room // len(files))]
         told = False
         if documents:
@@ -123,26 +127,23 @@ class Memory:
             if retrieved.confident:
                 hits += retrieved.hits
             elif not hits and cited:
-                hits += self._again(cited, filter)
+                hits += [Hit.of(passage) for passage in self.index.passages(cited, filter)]
             told = not hits and self.facts.bear_on(question)
         return Recall(tuple(hits), bool(hits) or told)
-
-    def _again(self, chunks: Sequence[int], filter: Filter) -> list[Hit]:
-        """Passages that were cited before, as hits."""
-        from assistant.memory.retrieval import Hit
-
-        return [Hit.of(passage) for passage in self.index.passages(chunks, filter)]
 
     def _read_attached(self, file: Path, question: str, room: int) -> list[Hit]:
         """The passages of a file in its order: all that fit, else those nearest to the question."""
         from assistant.memory.retrieval import Hit
 
         memory = self._attach(file)
-        passages = memory.index.passages_of(1)
+        (document,) = memory.index.documents()
+        passages = memory.index.passages_of(document.id)
         if sum(passage.tokens for passage in passages) <= room:
-            return [Hit.of(passage) for passage in passages]
-        hits = memory.search(question, limit=max(1, room // 300)).hits
-        return sorted(hits, key=lambda hit: hit.passage.place.start)
+            hits = [Hit.of(passage) for passage in passages]
+        else:
+            found = memory.search(question, limit=max(1, room // 300)).hits
+            hits = sorted(found, key=lambda hit: hit.passage.place.start)
+        return [replace(hit, passage=_not_ours(hit.passage)) for hit in hits]
 
     def _attach(self, file: Path) -> Memory:
         """A memory of this file alone, kept while the file stays as it is."""
@@ -165,3 +166,8 @@ class Memory:
     def about_user(self, count_tokens: Callable[[str], int]) -> str:
         """What the user told about themselves, for a prompt; empty: nothing."""
         return self.facts.for_prompt(count_tokens)
+
+
+def _not_ours(passage: Passage) -> Passage:
+    """The passage without the numbers of the index that it was read into, which mean others in the user's memory."""
+    return replace(passage, chunk_id=ATTACHED, place=replace(passage.place, document_id=ATTACHED))
