@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from assistant.memory.embedders import DEFAULT, library
+from assistant.memory.embedders.catalogue import catalogue
 from models.errors import ModelError
 from models.hardware import default_threads
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DEFAULT = "use-multilingual"
 # More threads than these gain little, and the language model wants the others.
 MAX_THREADS = 4
 
@@ -50,6 +51,15 @@ class Embedder(Protocol):
         ...
 
 
+class CrossEncoder(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n,), from 0 to 1: how well each text answers the query."""
+        ...
+
+
 def load_embedder(name: str | None = None, *, threads: int | None = None) -> Embedder:
     """The embedder of this name; None: the one that needs no download.
 
@@ -64,9 +74,38 @@ def load_embedder(name: str | None = None, *, threads: int | None = None) -> Emb
         from assistant.memory.embedders.use_multilingual import UseMultilingual
 
         return UseMultilingual(threads)
-    raise ModelError(f"The embedder {name} is not installed.", f"assistant memory pull {name}")
+    from assistant.memory.embedders.onnx_embedder import OnnxEmbedder
+
+    folder, manifest = library.find(name)
+    if manifest.kind != "embedder":
+        raise ModelError(f"{name} is a reranker, no embedder.", f"Choose from: {', '.join(installed())}.")
+    return OnnxEmbedder(folder, manifest, threads)
+
+
+def load_reranker(name: str | None = None, *, threads: int | None = None) -> CrossEncoder | None:
+    """The reranker of this name; None: the best that is installed, if any.
+
+    Raises:
+        ModelError: it is not installed, or its files cannot be used.
+    """
+    if name is None:
+        name = next((manifest.name for manifest in library.installed() if manifest.kind == "reranker"), None)
+        if name is None:
+            return None
+    from assistant.memory.embedders.onnx_reranker import OnnxReranker
+
+    folder, manifest = library.find(name)
+    if manifest.kind != "reranker":
+        raise ModelError(f"{name} is an embedder, no reranker.")
+    return OnnxReranker(folder, manifest, threads or min(default_threads(), MAX_THREADS))
 
 
 def installed() -> list[str]:
-    """Names of the embedders that can be loaded, the default one first."""
-    return [DEFAULT]
+    """Names of the embedders that can be loaded, the one that comes with the program first."""
+    return [DEFAULT, *(manifest.name for manifest in library.installed() if manifest.kind == "embedder")]
+
+
+def best_installed() -> str:
+    """The embedder for a new memory: the best one of the catalogue that was pulled, or else the default."""
+    here = installed()
+    return next((entry.name for entry in catalogue() if entry.name in here), DEFAULT)

