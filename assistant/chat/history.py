@@ -8,28 +8,30 @@ use one file; several threads may use one :class:`History`.
 from __future__ import annotations
 
 import json
-import sqlite3
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import overload
 
+from assistant.chat.messages import (
+    ConversationSummary,
+    Hit,
+    Status,
+    StoredConversation,
+    StoredMessage,
+    StoredRole,
+    grounding_of,
+    message_from,
+)
 from assistant.chat.writer import is_alive, this_process
 from assistant.database import Database, Schema
-from assistant.engine.engine import Timings
 from models.errors import UserError
 from models.paths import history_file
 
-if TYPE_CHECKING:
-    from assistant.memory.citations import Citation, Unsupported
-
 __all__ = ["ConversationSummary", "History", "HistoryError", "Hit", "StoredConversation", "StoredMessage"]
-
-StoredRole = Literal["system", "user", "assistant", "note"]
-Status = Literal["complete", "interrupted", "failed", "streaming"]
 
 
 class HistoryError(UserError):
@@ -47,87 +49,6 @@ SCHEMA = Schema(
     elsewhere=_ELSEWHERE,
     damaged=f"Move it away and start anew. {_ELSEWHERE}",
 )
-
-
-@dataclass(slots=True)
-class StoredMessage:
-    """One message. A ``note`` is what compaction made of the messages up to the position ``covers``.
-
-    Attributes:
-        position: its place in the conversation, from 0.
-        active: False once a retry, an edit or an undo took it out of the conversation.
-        prompt_tokens: of the whole prompt that this answer was generated from.
-        files: of a question, what was attached to it.
-        in_memory: of an answer, whether memory had something on the question; None: it was not asked.
-        citations: of an answer, the passages that stood before the model, by their numbers.
-        unsupported: of an answer, its sentences that say what no cited passage says.
-        unknown: of an answer, numbers it cites that no passage had.
-        forgotten: of an answer, numbers of passages whose document was removed from memory since.
-    """
-
-    id: int
-    position: int
-    role: StoredRole
-    text: str
-    reasoning: str = ""
-    model: str | None = None
-    status: Status = "complete"
-    active: bool = True
-    covers: int | None = None
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    timings: Timings | None = None
-    finish_reason: str | None = None
-    files: tuple[str, ...] = ()
-    in_memory: bool | None = None
-    citations: list[Citation] = field(default_factory=list)
-    unsupported: list[Unsupported] = field(default_factory=list)
-    unknown: tuple[int, ...] = ()
-    forgotten: tuple[int, ...] = ()
-
-
-@dataclass(slots=True)
-class StoredConversation:
-    """A conversation with all its messages, replaced ones included, in order.
-
-    Attributes:
-        memory: the collection that its questions are looked up in; empty: all of them, None: none.
-    """
-
-    id: int
-    title: str
-    model: str
-    system: str | None
-    created: datetime
-    updated: datetime
-    messages: list[StoredMessage]
-    memory: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationSummary:
-    """A line in the list of chats. ``messages`` counts questions and answers; ``snippet`` shows where a search hit."""
-
-    id: int
-    title: str
-    model: str
-    created: datetime
-    updated: datetime
-    messages: int
-    snippet: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A message that a search found; in ``snippet`` the found words stand between ``[`` and ``]``."""
-
-    conversation_id: int
-    title: str
-    message_id: int
-    role: StoredRole
-    created: datetime
-    snippet: str
 
 
 class History:
@@ -214,7 +135,7 @@ class History:
             system=row["system"],
             created=_time(row["created"]),
             updated=_time(row["updated"]),
-            messages=[_message(row, [one for one in cited if one["message_id"] == row["id"]]) for row in rows],
+            messages=[message_from(row, [one for one in cited if one["message_id"] == row["id"]]) for row in rows],
             memory=row["memory"],
         )
 
@@ -333,7 +254,7 @@ class History:
                 *(_clean(message.text), _clean(message.reasoning), message.status, message.active, now),
                 *(message.prompt_tokens, message.completion_tokens),
                 None if message.timings is None else json.dumps(asdict(message.timings)),
-                *(message.finish_reason, _grounding(message), message.status, message.id),
+                *(message.finish_reason, grounding_of(message), message.status, message.id),
             )
             if message.status != "streaming" and message.in_memory is not None:
                 self._cite(message)
@@ -443,35 +364,6 @@ class History:
 
 def _no_conversation(id: int) -> HistoryError:
     return HistoryError(f"There is no chat {id}.", "See `assistant history` for the numbers.")
-
-
-def _message(row: sqlite3.Row, cited: Sequence[sqlite3.Row]) -> StoredMessage:
-    values: dict[str, Any] = {key: row[key] for key in row.keys() if key in StoredMessage.__dataclass_fields__}  # noqa: SIM118
-    values |= {"active": bool(row["active"]), "created": _time(row["created"])}
-    values["timings"] = None if row["timings"] is None else Timings(**json.loads(row["timings"]))
-    values["files"] = tuple(json.loads(row["files"] or "[]"))
-    if row["grounding"] is not None:
-        from assistant.memory.citations import Citation, Unsupported
-
-        grounding = json.loads(row["grounding"])
-        values["in_memory"] = grounding["in_memory"]
-        values["unknown"] = tuple(grounding["unknown"])
-        values["unsupported"] = [Unsupported.from_json(one) for one in grounding["unsupported"]]
-        values["citations"] = [Citation.from_json(json.loads(one["content"])) for one in cited if one["content"]]
-        values["forgotten"] = tuple(one["number"] for one in cited if not one["content"])
-    return StoredMessage(**values)
-
-
-def _grounding(message: StoredMessage) -> str | None:
-    """What the check of an answer found, as JSON."""
-    if message.in_memory is None:
-        return None
-    grounding = {
-        "in_memory": message.in_memory,
-        "unknown": message.unknown,
-        "unsupported": [one.to_json() for one in message.unsupported],
-    }
-    return json.dumps(grounding, ensure_ascii=False)
 
 
 def _match(query: str) -> str:
