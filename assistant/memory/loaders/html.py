@@ -13,6 +13,7 @@ from pathlib import Path
 
 from assistant.memory.loaders.encoding import decode
 from assistant.memory.loaders.extracted import Extracted
+from assistant.memory.loaders.markdown import MarkdownWriter
 
 
 def _tags(names: str) -> frozenset[str]:
@@ -62,17 +63,16 @@ class _Page(HTMLParser):
         self._drop = dropped
         self.title = ""
         self._in_title = False
-        self._done: list[str] = []  # finished blocks in Markdown, and what stands between them
-        self._last = ""  # what the last block was: "- ", "|" or ""
+        self._out = MarkdownWriter()
         self._line: list[str] = []  # of the block that grows
-        self._prefix = ""
+        self._block = ""  # the tag that it belongs to, if that matters: h1 … h6, li
+        self._cells: list[str] | None = None  # of the row that grows, without the last
         self._preformatted = 0
         self._hidden: list[str] = []  # names of the open elements that hide what is in them
-        self._cells = 0  # of the row so far
 
     def text(self) -> str:
         self._end_block()
-        return "".join(self._done)
+        return self._out.text()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title" and not self.title:
@@ -90,17 +90,19 @@ class _Page(HTMLParser):
             self._line.append("\n")
         elif tag in _HEADINGS:
             self._end_block()
-            self._prefix = "#" * _HEADINGS[tag] + " "
+            self._block = tag
         elif tag in ("td", "th"):
-            if self._cells:
-                self._line.append(" | ")
-            self._cells += 1
-        elif self._cells and tag in ("p", "div"):
+            if self._cells is None:
+                self._end_block()
+                self._cells = []
+            else:
+                self._end_cell()
+        elif self._cells is not None and tag in ("p", "div"):
             self._line.append("\n")
         elif tag in _BLOCKS:
             self._end_block()
             if tag == "li":
-                self._prefix = "- "
+                self._block = tag
             elif tag == "pre":
                 self._preformatted += 1
         elif tag == "img":
@@ -118,9 +120,9 @@ class _Page(HTMLParser):
         if self._hidden:
             if tag == self._hidden[-1]:
                 self._hidden.pop()
-        elif tag in _HEADINGS or (tag in _BLOCKS and not (self._cells and tag in ("p", "div"))):
+        elif tag in _HEADINGS or (tag in _BLOCKS and not (self._cells is not None and tag in ("p", "div"))):
             self._end_block()
-            self._prefix = ""
+            self._block = ""
             if tag == "pre" and self._preformatted:
                 self._preformatted -= 1
 
@@ -130,28 +132,28 @@ class _Page(HTMLParser):
         elif not self._hidden:
             self._line.append(data if self._preformatted else re.sub(r"[ \t\r\n\f]+", " ", data))
 
-    def _end_block(self) -> None:
-        raw = "".join(self._line)
+    def _end_cell(self) -> None:
+        assert self._cells is not None
+        self._cells.append("".join(self._line))
         self._line.clear()
-        row, self._cells = self._cells > 0, 0
-        if self._preformatted:
-            body = raw.strip("\n").rstrip()
-            if body:
-                fence = "`" * (max((len(run) for run in re.findall("`{3,}", body)), default=2) + 1)
-                self._add(f"{fence}\n{body}\n{fence}", "")
-            return
-        lines = [re.sub(r" {2,}", " ", line).strip() for line in raw.split("\n")]
-        body = (" " if self._prefix.startswith("#") else "\n").join(line for line in lines if line)
-        if body.strip(" |\n"):
-            self._add(self._prefix + body, "|" if row else self._prefix.strip("# "))
-            self._prefix = ""
 
-    def _add(self, block: str, sort: str) -> None:
-        """Items of a list, and rows of a table, follow one another without an empty line."""
-        if self._done:
-            self._done.append("\n" if sort and sort == self._last else "\n\n")
-        self._done.append(block)
-        self._last = sort
+    def _end_block(self) -> None:
+        text = "".join(self._line)
+        if self._preformatted:
+            self._out.code(text)
+        elif self._cells is not None:
+            self._end_cell()
+            self._out.row(self._cells)
+            self._cells = None
+        elif self._block in _HEADINGS:
+            self._out.heading(_HEADINGS[self._block], text)
+        elif self._block == "li":
+            self._out.item(text)
+        else:
+            self._out.paragraph(text)
+        self._line.clear()
+        if text.strip():  # else the block only begins: `<li><p>`
+            self._block = ""
 
 
 def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:

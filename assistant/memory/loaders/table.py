@@ -7,7 +7,11 @@ cited. A cell that goes over several lines is joined, and empty lines stand for 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import _csv
 
 _DELIMITERS = ",;\t|"
 _SNIFFED = 40  # lines
@@ -20,8 +24,9 @@ def rows_as_lines(text: str) -> str:
     delimiter = _delimiter(lines[:_SNIFFED])
     if delimiter is None:
         return text
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True)
     try:
-        return "\n".join(_readable(lines, delimiter))
+        return "\n".join(_on_their_lines(reader))
     except (csv.Error, _NoTable):
         return text
 
@@ -30,20 +35,25 @@ class _NoTable(ValueError):
     """Quotes do not match."""
 
 
-def _readable(lines: list[str], delimiter: str) -> Iterator[str]:
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True)
+def readable(rows: Iterable[list[str]]) -> Iterator[str]:
+    """One line a row: ``column: value; column: value`` if the first row with text names the columns."""
     header: list[str] | None = None
-    before = 0
-    for row in reader:
-        taken, before = reader.line_num - before, reader.line_num
-        if taken > _LONGEST_ROW:
-            raise _NoTable
+    for row in rows:
         cells = [" ".join(cell.split()) for cell in row]
         if header is None and any(cells):
             header = cells if _is_header(cells) else []
             yield "; ".join(cell for cell in cells if cell)
         else:
             yield "; ".join(_named(header or [], number, cell) for number, cell in enumerate(cells) if cell)
+
+
+def _on_their_lines(reader: _csv.Reader) -> Iterator[str]:
+    before = 0
+    for line in readable(reader):
+        taken, before = reader.line_num - before, reader.line_num
+        if taken > _LONGEST_ROW:
+            raise _NoTable
+        yield line
         yield from [""] * (taken - 1)
 
 

@@ -1,0 +1,71 @@
+"""PDF: the text of each page. An encrypted file is tried with the empty password: many are only locked for editing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from assistant.memory.loaders.extracted import Extracted, NoText
+
+_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+_CUT_WORD = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[^\W\d_])(?![A-ZА-ЯЁ])")
+_NO_TITLE = re.compile(r"(?i)untitled|microsoft word|\.(?:docx?|pdf|indd|tex|dvi|qxd|pptx?)\b|^\W*$")
+
+
+def load(path: Path, on_page: Callable[[], None]) -> Extracted:
+    """The pages' texts and the title; ``on_page`` is called after each page."""
+    from pypdf import PdfReader
+    from pypdf.errors import DependencyError, PyPdfError
+
+    try:
+        reader = PdfReader(path, strict=False)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise NoText("is encrypted: save it without a password")
+        count = len(reader.pages)
+    except DependencyError as error:
+        raise NoText("is encrypted with AES, which needs: pip install 'assistant[documents]'") from error
+    except PyPdfError as error:
+        raise NoText(f"is broken or cut short ({error})".replace("\n", " ")) from error
+    pages: list[str] = []
+    failed = 0
+    for number in range(count):
+        try:
+            pages.append(_tidied(reader.pages[number].extract_text()))
+        except MemoryError:
+            raise
+        except Exception:  # one broken page does not take the others with it
+            failed += 1
+            pages.append("")
+        on_page()
+    if not any(page.strip() for page in pages):
+        if failed or not count:
+            raise NoText("is broken: none of its pages can be read")
+        raise NoText("has no text, only pictures of it: scanned pages need OCR first")
+    return Extracted(title=_title(reader), pages=tuple(_without_furniture(pages)))
+
+
+def _tidied(text: str) -> str:
+    """Words cut at line ends joined, ligatures as letters."""
+    return _CUT_WORD.sub("", text.replace("\r\n", "\n").translate(_LIGATURES))
+
+
+def _without_furniture(pages: list[str]) -> list[str]:
+    """Pages without the running title and the page number that most of them begin or end with."""
+    split = [page.strip("\n").split("\n") for page in pages]
+    for edge in (0, -1):
+        for _ in range(2):  # a number and a title may stand at the same edge
+            shapes = [re.sub(r"\d+", "0", lines[edge].strip()) if lines else "" for lines in split]
+            repeated = {shape for shape in set(shapes) if shape and shapes.count(shape) > max(3, len(pages) * 0.4)}
+            for lines, shape in zip(split, shapes, strict=True):
+                if shape in repeated:
+                    del lines[edge]
+    return ["\n".join(lines) for lines in split]
+
+
+def _title(reader: object) -> str:
+    try:
+        title = str(reader.metadata.title or "")  # type: ignore[attr-defined]
+    except Exception:  # broken metadata, or none
+        return ""
+    return "" if _NO_TITLE.search(title) else title

@@ -1,0 +1,38 @@
+"""Excel tables (XLSX, XLSB, XLS) with the library calamine, of the extra ``documents``: a row a line, as in CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+from assistant.memory.loaders.archive import Archive
+from assistant.memory.loaders.extracted import Extracted, NoText
+from assistant.memory.loaders.table import readable
+
+
+def load(path: Path, on_page: Callable[[], None]) -> Extracted:
+    """Each sheet under its name as a heading; ``on_page`` is called after each sheet."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+
+    if is_zipfile(path):
+        Archive(path)
+    parts: list[str] = []
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            for name in workbook.sheet_names:
+                lines = [line for line in readable(_cells(workbook.get_sheet_by_name(name).iter_rows())) if line]
+                if lines:
+                    parts.append(f"# {name}\n\n" + "\n".join(lines))
+                on_page()
+    except PasswordError as error:
+        raise NoText("is encrypted: save it without a password") from error
+    except CalamineError as error:
+        raise NoText("is broken, or no Excel file") from error
+    return Extracted("\n\n".join(parts))
+
+
+def _cells(rows: Iterator[list[Any]]) -> Iterator[list[str]]:
+    for row in rows:
+        yield [str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell) for cell in row]
