@@ -13,20 +13,17 @@ from typing import TYPE_CHECKING
 
 from assistant.chat.autosave import Autosave
 from assistant.chat.calls import scoring, telling
-from assistant.chat.compaction import Compacted, Compacting, choose, language_of, note_length, summarize
+from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.context import (
-    SMALLEST_REPLY,
-    TURN_MARKUP,
     Budget,
     TokenCounter,
     Turn,
     current_note,
     open_turns,
-    render,
-    reply_reserve,
 )
 from assistant.chat.history import History, HistoryError, StoredMessage
 from assistant.chat.recalling import Recalled, choose_passages, ground, not_in_memory, room_for_passages
+from assistant.chat.window import Window
 from assistant.engine import engine as engines
 from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     from assistant.memory.memory import Memory, Recall
 
 TITLE_LENGTH = 60
-LONGEST_TOKEN = 256  # characters; vocabularies have runs of 128 spaces, and nothing longer
 
 Event = engines.Event | Compacting | Compacted | Recalled
 
@@ -231,7 +227,7 @@ class Conversation:
         """
         self._info = self._info or self.engine.load()
         self._about_user = self._facts()
-        return self._budget(self._info.context_length, open_turns(self._all), self._note(), question)
+        return self._window().budget(open_turns(self._all), self._note(), question)
 
     # ---- inside
 
@@ -303,7 +299,7 @@ class Conversation:
             self.history.update_message(question)
             raise
         answer = self._begin_answer()
-        prompt = self._prompt(turns, asked, self._note())
+        prompt = self._window().prompt(turns, asked, self._note())
         if choices:
             stream = scoring(self.engine, prompt, choices, self._check_cancelled)
         else:
@@ -423,60 +419,21 @@ class Conversation:
 
     def _make_room(self, turns: list[Turn], question: StoredMessage, asked: str) -> Generator[Event, None, list[Turn]]:
         """The turns that stay in the prompt word for word; older ones are summarized when the question needs room."""
-        assert self._info is not None
         assert self.id is not None
-        window = self._info.context_length
-        if len(question.text) > window * LONGEST_TOKEN:  # seen at a glance: to count 60 MB takes a minute
-            raise DoesNotFit(
-                f"The question has {len(question.text):,} characters, far too many for a window of {window:,} tokens.",
-                "Give it less text at a time. Your text is kept in the history.",
-            )
-        note = self._note()
-        budget = self._budget(window, turns, note, asked)
-        if budget.fits:
-            return turns
-        alone = self._budget(window, [], None, asked)
-        if not alone.answerable:
-            raise _does_not_fit(alone)
-        if not turns:
-            if not budget.answerable:
-                raise _does_not_fit(budget)
-            return turns
-        room = alone.free - note_length(window)
-        oldest = max(1, choose(turns, self._counter, room))
-        language = language_of([*(turn.question.text for turn in turns), question.text])
-        text = ""
-        for event in summarize(self.engine, self._counter, self._info, turns[:oldest], note, language):
-            if isinstance(event, str):
-                text = event
-            else:
-                yield event
+        window = self._window()
+        for event in window.make_room(turns, self._note(), question.text, asked):
             self._check_cancelled()
-        after = self._budget(window, turns[oldest:], text, asked)
-        if not after.answerable:
-            raise _does_not_fit(after)
-        covers = turns[oldest - 1].answer.position
-        self._all.append(self.history.add_message(self.id, "note", text, model=self.model, covers=covers))
-        yield Compacted(text, 2 * oldest, budget.used, after.used)
-        return turns[oldest:]
+            if isinstance(event, Compacted):
+                covers = turns[event.removed_messages // 2 - 1].answer.position
+                self._all.append(self.history.add_message(self.id, "note", event.note, model=self.model, covers=covers))
+                turns = turns[event.removed_messages // 2 :]
+            yield event
+        return turns
 
-    def _budget(self, window: int, turns: list[Turn], note: str | None, question: str) -> Budget:
-        fixed = self._counter.prompt(self._prompt([], ".", note)) - 1
-        alone = self._counter.prompt(self._prompt([], question, note)) if question else fixed
-        reply = reply_reserve(window, self.options.max_tokens)
-        total = alone
-        if turns:
-            prompt = self._prompt(turns, question or ".", note)
-            known = self._counter.knows(prompt[:-1])
-            # The engine counted all but the question; the rest is the question and what the template puts around it.
-            total = window if known is None else known + alone - fixed + TURN_MARKUP
-            if total + reply > window:
-                total = self._counter.prompt(prompt)
-        return Budget(window, system=fixed, history=max(0, total - alone), question=alone - fixed, reply=reply)
-
-    def _prompt(self, turns: list[Turn], question: str, note: str | None) -> list[Message]:
+    def _window(self) -> Window:
+        assert self._info is not None
         system = "\n\n".join(part for part in (self._system, self._about_user) if part)
-        return render(system, note, turns, question, language_of([note or ""]))
+        return Window(self.engine, self._info, self._counter, system, self.options.max_tokens)
 
     def _check_cancelled(self) -> None:
         if self._cancelled.is_set():
@@ -491,12 +448,3 @@ def title_of(text: str) -> str:
     """The first line of a question, cut at a word."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return textwrap.shorten(line, TITLE_LENGTH, placeholder="…") if len(line) > TITLE_LENGTH else line
-
-
-def _does_not_fit(budget: Budget) -> DoesNotFit:
-    least = min(budget.reply, SMALLEST_REPLY)
-    return DoesNotFit(
-        f"The question needs {budget.used:,} tokens of the prompt and {least:,} for an answer; "
-        f"the window has {budget.window:,}.",
-        "Shorten it, or set a larger window with `-o context_length`. Your text is kept in the history.",
-    )
