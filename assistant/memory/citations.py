@@ -7,7 +7,7 @@ numbers or names are in no passage it cites is marked with what is missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -121,15 +121,14 @@ def check(answer: str, sources: Sequence[Source], *, question: str = "", embedde
         claims = [claim for claim in statement.claims if not asked.has(claim)]
         named = [readers[id] for id in cited if id in readers]
         if named:
-            missing = [claim.text for claim in claims if not any(reader.evidence.has(claim) for reader in named)]
-            if missing:
-                unsupported.append(Unsupported(start, end, tuple(missing)))
+            if missing := _missing(statement, claims, named):
+                unsupported.append(Unsupported(start, end, missing))
         elif reader := _supporter(statement, claims, list(readers.values()), embedder):
             named = [reader]
         else:
-            nowhere = [c.text for c in claims if not any(reader.evidence.has(c) for reader in readers.values())]
-            if nowhere or _is_foreign(statement, readers.values()):
-                unsupported.append(Unsupported(start, end, tuple(nowhere)))
+            missing = _missing(statement, claims, readers.values())
+            if missing or _is_foreign(statement, readers.values()):
+                unsupported.append(Unsupported(start, end, missing))
         for reader in named:
             fit, span = reader.best_span(statement)
             citation = replace(reader.cite(span), attributed=reader.id not in cited)
@@ -334,6 +333,22 @@ class _Reader:
             digest=place.digest,
             score=self._source.score,
         )
+
+
+def _missing(statement: _Statement, claims: Sequence[Claim], readers: Collection[_Reader]) -> tuple[str, ...]:
+    """The numbers and names that are in none of these passages.
+
+    Names change from language to language (Средиземное море is the Mediterranean): between scripts some are missed, and
+    are only told when most are, and more than one.
+    """
+    missing = [claim for claim in claims if not any(reader.evidence.has(claim) for reader in readers)]
+    if not any(reader.same_script(statement) for reader in readers):
+        phrases = {claim.phrase for claim in claims if not claim.values}
+        found = {claim.phrase for claim in claims if not claim.values and claim not in missing}
+        lost = len(phrases - found)
+        if lost < 2 or lost * 2 <= len(phrases):
+            missing = [claim for claim in missing if claim.values]
+    return tuple(claim.text for claim in missing)
 
 
 def _is_foreign(statement: _Statement, readers: Iterable[_Reader]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from assistant.memory.stemming import stems
@@ -18,9 +18,9 @@ _NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?!
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _MONTHS = re.compile(
-    r"\b(?:(Jan|янв)|(Feb|фев)|(Mar|мар)|(Apr|апр)|(May\b|ма[йяе]\b)|(Jun|июн)|(Jul|июл)|(Aug|авг)|(Sep|сен)|(Oct|окт)"
-    r"|(Nov|ноя)|(Dec|дек))"
-    r"(?:(?<=[а-я])|(?<=May)|(?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?\b)"
+    r"\b(?:(Jan(?:uary)?|январ\w{1,2})|(Feb(?:ruary)?|феврал\w{1,2})|(Mar(?:ch)?|март\w{0,2})|(Apr(?:il)?|апрел\w{1,2})"
+    r"|(May|ма[йяею])|(June?|июн\w{1,2})|(July?|июл\w{1,2})|(Aug(?:ust)?|август\w{0,2})|(Sept?(?:ember)?|сентябр\w{1,2})"
+    r"|(Oct(?:ober)?|октябр\w{1,2})|(Nov(?:ember)?|ноябр\w{1,2})|(Dec(?:ember)?|декабр\w{1,2}))\b"
 )
 _NUMERALS = {
     word: str(number)
@@ -58,20 +58,27 @@ _SOUNDS = {
     }.items()
     for sound in sounds
 }
+_FIRST_SOUNDS = {"h": "2", "w": "1"}  # heard only there, more or less: Harvard is Гарвард
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A number or a name as it is written. ``values``: what a number can mean (1.234 is two numbers); empty: a name."""
+    """A number or a word of a name, as it is written.
+
+    Attributes:
+        values: what a number can mean (1,234 is two numbers); empty: a name.
+        phrase: the words of one name have the same, as in European Union.
+    """
 
     text: str
     values: frozenset[str] = frozenset()
+    phrase: int = field(default=0, compare=False)
 
 
 def claims_of(sentence: str) -> list[Claim]:
     """The numbers and names of one sentence, each once, in no order that matters."""
     found = [Claim(text, values) for text, values in _numbers(sentence)]
-    found += [Claim(word) for word in _names(sentence)]
+    found += [Claim(word, phrase=phrase) for word, phrase in _names(sentence)]
     return list(dict.fromkeys(found))
 
 
@@ -127,10 +134,10 @@ class Evidence:
 
 
 def sound_of(word: str) -> str:
-    """The classes of the consonants of a word, Latin or Cyrillic; equal neighbours once."""
+    """The classes of the consonants of a word, Latin or Cyrillic, in lower case; equal neighbours once."""
     sounds, last = [], ""
-    for place, letter in enumerate(word):
-        digit = _SOUNDS.get(letter, "2" if letter == "h" and place == 0 else "")
+    for place, letter in enumerate(re.sub("^eu", "ev", word).replace("дж", "ж")):
+        digit = _SOUNDS.get(letter, "") or (_FIRST_SOUNDS.get(letter, "") if place == 0 else "")
         if digit and digit != last:
             sounds.append(digit)
         last = digit
@@ -183,8 +190,10 @@ def _plain(digits: str) -> str:
     return digits.lstrip("0") or "0"
 
 
-def _names(sentence: str) -> Iterator[str]:
-    """Capitalised words that do not begin the sentence or a quotation; abbreviations anywhere."""
+def _names(sentence: str) -> Iterator[tuple[str, int]]:
+    """Capitalised words that do not begin the sentence or a quotation; abbreviations anywhere. With where their phrase
+    begins: capitalised words that follow one another."""
+    phrase = end = 0
     months = [match.start() for match in _MONTHS.finditer(sentence)]
     for match in _WORD.finditer(sentence):
         word = match[0]
@@ -193,7 +202,10 @@ def _names(sentence: str) -> Iterator[str]:
         before = sentence[: match.start()].rstrip()
         begins = not before or before[-1] in _OPENERS or not any(map(str.isalpha, before))
         if (not begins or (word.isupper() and len(word) <= 6)) and stems(word)[0] not in ("i", "я"):
-            yield re.sub(r"['’]s?$", "", word)
+            if sentence[end : match.start()].strip() or not end:
+                phrase = match.start()
+            end = match.end()
+            yield re.sub(r"['’]s?$", "", word), phrase
 
 
 def _plain_letters(text: str) -> str:

@@ -85,8 +85,8 @@ _TASK = {
     ),
 }
 _CITE = {
-    "en": " End each sentence with the number of its passage, like this: The tower was built in 1889 [3].",
-    "ru": " В конце каждого предложения ставь номер текста, вот так: Башня построена в 1889 году [3].",
+    "en": " After each sentence put the number of its passage in brackets, such as [1].",
+    "ru": " После каждого предложения ставь в скобках номер его текста, например [1].",
 }
 _GATE = {
     "en": (
