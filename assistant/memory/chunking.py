@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = 300, 800  # tokens of a chunk; only what has nothing to be joined with is shorter
 SHORTEST_SPAN = 8  # words
-LONGEST_BLOCK = 20_000  # characters: surely more than a chunk, and not worth counting
+CHARACTERS_A_TOKEN = 12  # at most: an embedder may see one unknown token in a page of emoji
 LONGEST_HEADING = 100  # characters
 
 TokenCount = Callable[[str], int]
 
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
+_CLOSING = re.compile(r"(?:^|(?<=[ \t]))#+[ \t]*$")
 _RULE = re.compile(r" {0,3}(?:={3,}|-{3,}|~{3,}) *")
 _MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*`]+|\s*\{#[^}]*\}")
 _ITEM = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\|)")
@@ -124,14 +125,11 @@ def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Se
     """The section, in even parts if it is longer than a chunk."""
     units: list[tuple[_Block, int]] = []
     for block in section.blocks:
-        tokens = (
-            count_tokens(text[block.start : block.end]) if block.end - block.start <= LONGEST_BLOCK else LONGEST + 1
-        )
-        if tokens <= LONGEST:
+        if (tokens := _size(text[block.start : block.end], count_tokens)) <= LONGEST:
             units.append((block, tokens))
-        else:
-            for start, end in sentences(text, block.start, block.end, lines=block.lines):
-                units.append((_Block(start, end, block.lines), count_tokens(text[start:end])))
+            continue
+        for start, end in sentences(text, block.start, block.end, lines=block.lines):
+            units.append((_Block(start, end, block.lines), _size(text[start:end], count_tokens)))
     total = sum(tokens for _, tokens in units)
     even = total if total <= LONGEST else total / math.ceil(total / ((SHORTEST + LONGEST) / 2))
     part = _Section(section.path)
@@ -143,6 +141,12 @@ def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Se
         part.tokens += tokens
     if part.blocks:
         yield part
+
+
+def _size(text: str, count_tokens: TokenCount) -> int:
+    """In tokens; what is too long in characters is not counted."""
+    size = len(text) // CHARACTERS_A_TOKEN
+    return size if size > LONGEST else max(size, count_tokens(text))
 
 
 def _join(parts: Iterable[_Section]) -> list[_Section]:
@@ -197,7 +201,7 @@ def _definitions(text: str) -> Iterator[_Section]:
                 yield section
                 section = _Section()
             start, blank = begin, False
-        if not section.path and _DEFINITION.match(line):
+        if not section.path and _DEFINITION.match(line[: 2 * LONGEST_HEADING]):
             section.path = (line.strip().rstrip("{: ")[:LONGEST_HEADING],)
         last = begin + len(line.rstrip())
     if last > start:
@@ -265,4 +269,5 @@ def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | 
 
 
 def _title(heading: str) -> str:
-    return _MARKUP.sub(r"\1", heading).strip()[:LONGEST_HEADING]
+    title = _MARKUP.sub(r"\1", _CLOSING.sub("", heading[: 4 * LONGEST_HEADING])).strip()
+    return title[:LONGEST_HEADING]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 LONGEST = 100  # words: what an embedder still hears as one thing
-LETTERS_A_WORD = 8  # where no spaces part them
+LETTERS_A_WORD = 7  # where no spaces part them
 LONGEST_ABBREVIATION = 12  # letters
 NARROWEST = 40  # characters: shorter lines were not broken for their length
 
@@ -18,7 +18,7 @@ _TITLES = """
 mr mrs ms dr prof st messrs rev hon gen col lt capt sgt gov sen rep pres fig figs no nos vol vols pp vs cf e.g i.e eg ie
 al approx est dept ca viz
 см ср рис табл стр гл разд п пп ст ул просп пл пер д кв корп обл р-н г гг в вв с им проф акад доц инж тов гр св т н б
-тыс млн млрд трлн т.е т.к т.н напр прим англ нем фр лат греч рус род ум
+тыс млн млрд трлн т.е т.к т.н напр прим англ нем фр лат греч рус род ум тел
 """
 # After these it goes on unless a capital letter follows.
 _UNITS = """
@@ -27,7 +27,7 @@ etc inc ltd co corp jr sr bros a.m p.m am pm ph.d jan feb mar apr jun jul aug se
 """
 _NEVER_LAST = frozenset(_TITLES.split())
 _SELDOM_LAST = frozenset(_UNITS.split())
-_END = re.compile(r"[.!?…]+[\"'»”’)\]]*(?=\s)|[。！？｡]+[」』”）]*")
+_END = re.compile(r"[.!?…]{1,9}[\"'»”’)\]]{0,9}(?=\s)|[。！？｡]{1,9}[」』”）]{0,9}")
 _ITEM = re.compile(r"\s*(?:[-*+•–—▪◦·]\s|\(?\d{1,3}[.)]\s|\(?[a-zа-я][.)]\s|[|#>])", re.IGNORECASE)
 _LAST_WORD = re.compile(r"[^\s(\[«\"'“„]*$")
 
@@ -93,15 +93,24 @@ def _ends(text: str, begin: int, match: re.Match[str], stop: int) -> bool:
 
 def _bounded(text: str, start: int, end: int) -> Iterator[Span]:
     """A sentence without the spaces around it, in even parts when it is too long."""
-    part = text[start:end]
-    start += len(part) - len(part.lstrip())
-    end = start + len(part.strip())
-    if start >= end:
+    start, end = _trimmed(text, start, end)
+    if start == end:
         return
-    width = math.ceil((end - start) / math.ceil(words_in(part.strip()) / LONGEST))
-    while end - start > width + LETTERS_A_WORD:
+    parts = math.ceil(words_in(text[start:end]) / LONGEST)
+    width = math.ceil((end - start) / parts)
+    while parts > 1 and end - start > width + LETTERS_A_WORD:
         cut = text.rfind(" ", start + width // 2, start + width)
         cut = start + width if cut < 0 else cut
-        yield start, cut
-        start = cut + (text[cut] == " ")
-    yield start, end
+        first, last = _trimmed(text, start, cut)
+        if first < last:
+            yield first, last
+        start = cut
+    start, end = _trimmed(text, start, end)
+    if start < end:
+        yield start, end
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    part = text[start:end]
+    start += len(part) - len(part.lstrip())
+    return start, start + len(part.strip())

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from itertools import pairwise
 
+LONGEST_WORD = 64  # characters; what is longer is no word, and its beginning tells it from others
+
 # Marks that belong to a word though Python does not count them as letters: accents, Hebrew, Arabic, Indic, Thai.
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u109f"
-_LETTER = rf"(?:[^\W_]|[{_MARKS}])"
+_LETTER = "[\\w\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u109f]"
 # In this order: C++ and C#; e-mail; letters and digits, with 3.5, 10:30, v1.2 and 1,000,000 or don't as one word.
 _WORD = re.compile(
-    rf"[cf]\#(?!\w)|c\+\+(?!\w)"
-    rf"|(?<![\w-])[^\W\d_]-[^\W\d_]{{2,}}(?![\w-])"
-    rf"|{_LETTER}+(?:(?:(?<=\d)[.,:\u00a0\u202f](?=\d)|(?<=[^\W\d_])['’](?=[^\W\d_])){_LETTER}+)*",
+    r"c\+\+(?!\w)|[cf]\#(?!\w)"
+    r"|(?<![\w-])[^\W\d]-[^\W\d]{2,}(?![\w-])"
+    rf"|{_LETTER}+(?:(?:(?<=\d)[.,:\u00a0\u202f](?=\d)|(?<=[^\W\d])['’](?=[^\W\d])){_LETTER}+)*",
     re.IGNORECASE,
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens of typesetting split words that are one
@@ -62,9 +63,9 @@ def stems(text: str) -> list[str]:
     characters come one by one and in pairs. ``C++`` becomes ``cpp``, ``e-mail`` ``email``, ``1,000`` ``1000``; a number
     with a point in it stays whole (``v1.2``), which FTS5 takes for a phrase of its parts. No stem contains a space.
     """
-    words = _WORD.findall(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
-    found = [stem for word in words for stem in _stems_of(word)]
-    return found or [_fold(word) for word in words]
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text).replace("_", " "))
+    words = [word[:LONGEST_WORD] for word in _WORD.findall(_EAST_ASIAN.sub(_characters_and_pairs, text))]
+    return [stem for word in words if (stem := _stem(word))] or [_fold(word) for word in words]
 
 
 def language_of(text: str) -> str:
@@ -81,18 +82,17 @@ def language_of(text: str) -> str:
 
 # The stemmers are plain Python (20 to 50 µs a word), and a language repeats its words.
 @lru_cache(1 << 16)
-def _stems_of(word: str) -> tuple[str, ...]:
+def _stem(word: str) -> str:
+    """Nothing for a stop word."""
     folded = _fold(word)
     # Abbreviations are not the words they look like: US, IT, WHO.
     if folded in STOP_WORDS and not (len(word) > 1 and word.isupper()):
-        return ()
-    if _EAST_ASIAN.search(folded):
-        return _east_asian(folded)
+        return ""
     if not folded.replace("'", "").isalpha():
-        return (folded,)
+        return folded
     if _CYRILLIC.search(folded):
-        return (_stemmer("russian")(folded),)
-    return (_stemmer("english")(folded) if _LATIN.search(folded) else folded,)
+        return _stemmer("russian")(folded)
+    return _stemmer("english")(folded) if _LATIN.search(folded) else folded
 
 
 def _fold(word: str) -> str:
@@ -105,16 +105,8 @@ def _fold(word: str) -> str:
     return _SPELLED.get(word) or word.replace("-", "")
 
 
-def _east_asian(word: str) -> tuple[str, ...]:
-    """Single characters and pairs of each run, and what stands between the runs as it is."""
-    found: list[str] = []
-    for run in re.findall(rf"{_EAST_ASIAN.pattern}|[^{_EAST_ASIAN.pattern[1:-2]}]+", word):
-        if _EAST_ASIAN.match(run):
-            found += run
-            found += map("".join, pairwise(run))
-        else:
-            found.append(run)
-    return tuple(found)
+def _characters_and_pairs(run: re.Match[str]) -> str:
+    return f" {' '.join((*run[0], *map(''.join, pairwise(run[0]))))} "
 
 
 @cache
