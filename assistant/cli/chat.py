@@ -14,6 +14,7 @@ from assistant.cli.drafting import draft_flags, draft_options
 from models.errors import UsageError, UserError
 
 if TYPE_CHECKING:
+    from assistant.memory.memory import Memory
     from assistant.tui.setup import Setup
 
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     "-o", "--option", "options", nargs=2, multiple=True, metavar="NAME VALUE",
     help="Set an option, such as: -o temperature 0.2. `assistant ask --help` lists them.",
 )  # fmt: skip
+@click.option(
+    "--memory", "looked_up_in", is_flag=False, flag_value="", metavar="[COLLECTION]",
+    help="Answer from the documents in memory, of all collections or of one, as `/memory on` in the chat.",
+)  # fmt: skip
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last chat.")
 @click.option("--cid", type=int, metavar="ID", help="Go on with this chat; `assistant history` lists them.")
 @click.option("--no-history", is_flag=True, help="Do not save this chat.")
@@ -33,6 +38,7 @@ def chat(
     model: str | None,
     system: str | None,
     options: tuple[tuple[str, str], ...],
+    looked_up_in: str | None,
     go_on: bool,
     cid: int | None,
     no_history: bool,
@@ -49,6 +55,8 @@ def chat(
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     options = (*options, *draft_options(shared))
     setup = _setup(model, system, options, lora_options(shared), go_on, cid, no_history)
+    if looked_up_in is not None:
+        setup = replace(setup, looked_up_in=_checked(looked_up_in, setup))
     # Textual takes longer to import than everything above; whoever made a mistake need not wait for it.
     from assistant.tui.app import ChatApp
 
@@ -56,6 +64,24 @@ def chat(
     app.run()
     if app.return_code:
         raise SystemExit(app.return_code)
+
+
+def _checked(collection: str, setup: Setup) -> str:
+    """The collection, if there is one of this name; empty is all of them."""
+    if collection and setup.memory:
+        with setup.memory() as memory:
+            collections = memory.index.collections()
+        if collection not in collections:
+            raise UsageError(
+                f"Memory has no collection {collection}.", f"There is: {', '.join(collections) or 'none yet'}."
+            )
+    return collection
+
+
+def _open_memory() -> Memory:
+    from assistant.memory.memory import Memory
+
+    return Memory.open()
 
 
 def _setup(
@@ -132,6 +158,7 @@ def _setup(
         model=chosen,
         system=system if system is not None else (None if conversation else settings.system),
         conversation=conversation,
+        memory=_open_memory,
         keys=settings.keys,
         theme=settings.theme,
         language=say.language,

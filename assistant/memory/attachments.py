@@ -51,12 +51,17 @@ def parse(text: str) -> tuple[str, tuple[Path, ...]]:
     return re.sub(r"(?<!\S)@@(?=\S)", "@", text), tuple(paths)
 
 
-def mention(path: str) -> str:
-    """How a path is written in a question."""
-    if not re.search(r"""[\s"']""", path) and path.rstrip(_AFTER) == path:
-        return f"@{path}"
-    mark = "'" if '"' in path else '"'
-    return f"@{mark}{path}{mark}"
+def mention(path: str, *, quote: str = "", whole: bool = True) -> str:
+    """How a path is written in a question.
+
+    Args:
+        quote: the quotation mark that was typed already.
+        whole: False: the path goes on, so the quotation stays open.
+    """
+    mark = quote
+    if re.search(r"""[\s"']""", path) or (whole and path.rstrip(_AFTER) != path):
+        mark = "'" if '"' in path else '"'
+    return f"@{mark}{path}{mark if whole else ''}"
 
 
 def unfinished(before: str) -> Unfinished | None:
@@ -87,13 +92,19 @@ def matching(path: str, limit: int = 50) -> list[str]:
     return [begun + name + "/" * is_folder for is_folder, name in found[:limit]]
 
 
-def completed(path: str) -> str | None:
-    """``path`` with what all that match it go on with, or with the first of them where they differ at once."""
+def completed(path: str) -> tuple[str, bool] | None:
+    """``path`` with what all that match it go on with, or the first of them where they differ at once.
+
+    Returns:
+        the path, and whether it is a file that is now named in full; None: nothing matches.
+    """
     found = matching(path)
     if not found:
         return None
     common = os.path.commonprefix(found)  # noqa: RUF071 - of letters, not of folders
-    return common if len(common) > len(path) else found[0]
+    if len(found) > 1 and len(common) > len(path):
+        return common, False
+    return found[0], not found[0].endswith("/")
 
 
 def _bare(word: str) -> Path | None:

@@ -16,6 +16,8 @@ from models.errors import UsageError
 from models.paths import memory_file
 
 if TYPE_CHECKING:
+    import threading
+
     from assistant.memory.embedding import CrossEncoder, Embedder
     from assistant.memory.index import Passage
     from assistant.memory.ingest import Event
@@ -80,11 +82,13 @@ class Memory:
 
         return load_reranker()
 
-    def add(self, paths: Iterable[Path], *, collection: str = DEFAULT_COLLECTION) -> Iterator[Event]:
+    def add(
+        self, paths: Iterable[Path], *, collection: str = DEFAULT_COLLECTION, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
         """Files and folders into memory; see :func:`assistant.memory.ingest.add`."""
         from assistant.memory import ingest
 
-        return ingest.add(self.index, lambda: self.embedder, list(paths), collection=collection)
+        return ingest.add(self.index, lambda: self.embedder, list(paths), collection=collection, stop=stop)
 
     def search(
         self, query: str, *, limit: int = 10, filter: Filter | None = None, context: str | None = None
@@ -137,7 +141,7 @@ class Memory:
 
         memory = self._attach(file)
         (document,) = memory.index.documents()
-        passages = memory.index.passages_of(document.id)
+        passages = memory.index.texts_of(document.id)
         if sum(passage.tokens for passage in passages) <= room:
             hits = [Hit.of(passage) for passage in passages]
         else:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import TextArea
 
-from assistant.tui import commands, editor, exporting, tables
-from assistant.tui.conversation_screen import ConversationScreen
+from assistant.memory import attachments
+from assistant.tui import commands, completing, editor, exporting, tables
 from assistant.tui.dialogs import Chats, Help
 from assistant.tui.keys import CHAT_KEYS, bindings
+from assistant.tui.markdown import printable
+from assistant.tui.memory_screen import MemoryScreen
 from assistant.tui.models_dialog import Models
 from assistant.tui.prompt import Completions, Prompt
 from assistant.tui.setup import Setup
@@ -28,7 +32,7 @@ LEAVE_SECONDS = 2.0
 """Between the first Ctrl+C and the one that leaves."""
 
 
-class ChatScreen(ConversationScreen):
+class ChatScreen(MemoryScreen):
     """A conversation, and the keys and commands that work on it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(CHAT_KEYS)
@@ -61,11 +65,35 @@ class ChatScreen(ConversationScreen):
         if self.conversation is None:
             self._choose_model(welcome=not self.setup.store.installed())
             return
-        conversation, question = self.conversation, text[1:] if text.startswith("//") else text
-        editing = self.editing
-        if await self.start(lambda: (conversation.edit_last if editing else conversation.send)(question), question):
-            self.prompt.sent(event.text)
+        question, files = attachments.parse(text[1:] if text.startswith("//") else text)
+        if files:
+            self._ask_with(event.text, question, files)
+        else:
+            await self._ask(event.text, question)
+
+    async def _ask(self, typed: str, question: str, files: Sequence[Path] = ()) -> None:
+        conversation, editing = self.conversation, self.editing
+        assert conversation is not None
+        ask = conversation.edit_last if editing else conversation.send
+        if await self.start(lambda: ask(question, files), question, files):
+            self.prompt.sent(typed)
             self.leave_editing()
+
+    @work(group="attaching", exclusive=True)
+    async def _ask_with(self, typed: str, question: str, files: Sequence[Path]) -> None:
+        """Ask, once it is known that the files can be read; else the question stays in the prompt."""
+        from assistant.memory import documents
+
+        conversation = self.conversation
+        self.hint(self.say("reading_files", names=", ".join(path.name for path in files)))
+        try:
+            for path in files:
+                await asyncio.to_thread(documents.load, path)
+        except UserError as error:
+            await self.note(self.say("file_failed", reason=error.message), "error")
+            return
+        if conversation is self.conversation and self.idle():
+            await self._ask(typed, question, files)
 
     async def _command(self, name: str, argument: str) -> None:
         found = commands.find(name)
@@ -200,7 +228,7 @@ class ChatScreen(ConversationScreen):
 
     def action_copy_answer(self) -> None:
         if answer := self.last_answer():
-            self.app.copy_to_clipboard(answer)
+            self.app.copy_to_clipboard(answer.text)
             self.hint(self.say("copied_answer"))
         else:
             self.hint(self.say("nothing_to_copy"))
@@ -255,23 +283,45 @@ class ChatScreen(ConversationScreen):
         else:
             await self.note(self.say("exported", path=saved))
 
-    # ---- completion of commands
+    # ---- completion of commands, and of the names of files
 
     @on(TextArea.Changed)
     def _complete(self) -> None:
-        shown = self.query_one(Completions)
         text = self.prompt.text
         found = commands.matching(text[1:]) if text.startswith("/") and " " not in text and "\n" not in text else []
-        shown.display = bool(found)
-        if found:
-            lines = [
-                Content.assemble((f"/{one.name} {one.argument}".ljust(18), "bold"), self.say(f"command_{one.name}"))
-                for one in found
-            ]
+        self._offer(
+            Content.assemble((f"/{one.name} {one.argument}".ljust(18), "bold"), self.say(f"command_{one.name}"))
+            for one in found
+        )
+        if not found and completing.path_at(self.prompt.before_cursor):
+            self._offer_paths()
+
+    def _offer(self, rows: Iterable[Content]) -> None:
+        shown, lines = self.query_one(Completions), list(rows)
+        shown.display = bool(lines)
+        if lines:
             shown.update(Content("\n").join(lines))
+
+    @work(group="completing", exclusive=True)
+    async def _offer_paths(self) -> None:
+        before = self.prompt.before_cursor
+        if (typed := completing.path_at(before)) is not None:
+            found = await asyncio.to_thread(attachments.matching, typed.path)
+            if before == self.prompt.before_cursor:
+                self._offer(Content(printable(path)) for path in found)
 
     @on(Prompt.Complete)
     def _take_completion(self) -> None:
-        found = commands.matching(self.prompt.text[1:])
+        found = commands.matching(self.prompt.text[1:]) if self.prompt.text.startswith("/") else []
         if found and " " not in self.prompt.text:
             self.prompt.write(f"/{found[0].name}" + (" " if found[0].argument else ""))
+        else:
+            self._take_path()
+
+    @work(group="completing", exclusive=True)
+    async def _take_path(self) -> None:
+        before = self.prompt.before_cursor
+        if (typed := completing.path_at(before)) is not None:
+            text = await asyncio.to_thread(completing.completed, typed)
+            if text is not None and before == self.prompt.before_cursor:
+                self.prompt.put(text, typed.start)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -12,8 +15,10 @@ from textual.content import Content
 from textual.screen import Screen
 
 from assistant.chat.conversation import Conversation, Event
+from assistant.chat.history import StoredMessage
 from assistant.engine.engine import Result
 from assistant.tui import tables
+from assistant.tui.keys import key_names
 from assistant.tui.pacing import Pace
 from assistant.tui.prompt import Completions, Prompt
 from assistant.tui.session import Answered, Broken, Counted, Loaded, LoadFailed, RoomMade, Session
@@ -24,6 +29,9 @@ from assistant.tui.transcript import Transcript
 from models.errors import UserError
 from models.store import Installed
 
+if TYPE_CHECKING:
+    from assistant.memory.memory import Memory
+
 STATUS_SECONDS = 0.5
 HINT_SECONDS = 4.0
 NARROW = 60
@@ -31,7 +39,8 @@ NARROW = 60
 
 
 class ConversationScreen(Screen[None]):
-    """Shows one conversation at a time and asks the model. Keys and commands are in ``chat_screen.py``."""
+    """Shows one conversation at a time and asks the model. Memory is in ``memory_screen.py``, keys and commands are
+    in ``chat_screen.py``."""
 
     def __init__(self, setup: Setup, say: Strings) -> None:
         super().__init__()
@@ -42,6 +51,9 @@ class ConversationScreen(Screen[None]):
         self.model: Installed | None = None
         self.first = setup.conversation  # what opens once there is a model
         self._system = setup.system
+        self.look_up_first = setup.looked_up_in  # by a new conversation, as :attr:`looked_up_in`
+        self._memory: Memory | None = None
+        self._opening = threading.Lock()
         self.result: Result | None = None
         self._used = 0  # tokens of the window, as far as they are known
         self._cold = True  # nothing of this conversation is in the KV cache: the whole prompt is read
@@ -55,7 +67,7 @@ class ConversationScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Header()
-        yield Transcript(self.say)
+        yield Transcript(self.say, key_names("sources", self.setup.keys))
         yield Completions("", markup=False)
         yield Prompt(self.say("placeholder"), self.setup.keys)
         yield StatusLine()
@@ -79,18 +91,21 @@ class ConversationScreen(Screen[None]):
         right = self.model.name if self.model else ""
         if self.setup.unsaved:
             right += f" · {self.say('unsaved')}"
+        if self.looked_up_in is not None:
+            mark = "memory_mark_of" if self.looked_up_in else "memory_mark"
+            right += f" · {self.say(mark, collection=self.looked_up_in)}"
         self.query_one(Header).put(title, Content(right))
         if time.monotonic() < self._hint_until:
             self.query_one(StatusLine).put(self._hint, Content(""))
         else:
-            self.query_one(StatusLine).put(self._state_words(), self._meter())
+            self.query_one(StatusLine).put(self.state_words(), self._meter())
 
     def hint(self, text: str) -> None:
         """Say something in passing, in the status line: a box over the prompt would hide what is being typed."""
         self._hint, self._hint_until = text, time.monotonic() + HINT_SECONDS
         self.show_status()
 
-    def _state_words(self) -> str:
+    def state_words(self) -> str:
         state, say = self.session.state, self.say
         if self.session.busy and self.stopping:
             return say("state_stopping")
@@ -185,7 +200,10 @@ class ConversationScreen(Screen[None]):
                 system=self._system if id is None or asked_for else None,
                 options=self.setup.generate_options(self.model),
                 id=id,
+                memory=self.open_memory if self.setup.memory else None,
             )
+            if self.look_up_first is not None and (id is None or asked_for):
+                self.conversation.look_up(True, self.look_up_first or None)
         except UserError as error:
             await self.fail(error)
             if self.conversation is None:
@@ -225,9 +243,30 @@ class ConversationScreen(Screen[None]):
             return False
         return True
 
+    # ---- memory
+
+    def open_memory(self) -> Memory:
+        """The user's memory, opened once; from any thread, and not from the screen's.
+
+        Raises:
+            UserError: it cannot be used.
+        """
+        assert self.setup.memory is not None
+        with self._opening:
+            if self._memory is None:
+                self._memory = self.setup.memory()
+            return self._memory
+
+    @property
+    def looked_up_in(self) -> str | None:
+        """The collection that questions are looked up in; empty: all of them, None: memory is off."""
+        if self.conversation is None:
+            return self.look_up_first
+        return (self.conversation.collection or "") if self.conversation.recalling else None
+
     # ---- asking
 
-    async def start(self, ask: Callable[[], Iterator[Event]], question: str | None) -> bool:
+    async def start(self, ask: Callable[[], Iterator[Event]], question: str | None, files: Sequence[Path] = ()) -> bool:
         """Begin an answer; ``question`` None: to the question that stands there already."""
         assert self.conversation is not None
         replaces = question is None or self.editing
@@ -238,7 +277,7 @@ class ConversationScreen(Screen[None]):
             return False
         if replaces:
             await self.transcript.show(self.conversation.messages)
-        await self.transcript.begin(None if replaces else question)
+        await self.transcript.begin(None if replaces else question, files)
         self.stopping = False
         self._hint_until = 0.0
         self._tokens = 0
@@ -273,6 +312,9 @@ class ConversationScreen(Screen[None]):
         self.stopping = False
         self._hint_until = 0.0
         self.transcript.settle()
+        answer = self.last_answer()
+        if answer is not None and answer.in_memory is not None:
+            await self.transcript.sources(answer)
         result, error = event.result, event.error
         if result is not None:
             self.result = result
@@ -308,9 +350,9 @@ class ConversationScreen(Screen[None]):
         messages = self.conversation.messages if self.conversation else []
         return next((message.text for message in reversed(messages) if message.role == "user"), None)
 
-    def last_answer(self) -> str | None:
+    def last_answer(self) -> StoredMessage | None:
         messages = self.conversation.messages if self.conversation else []
-        return next((message.text for message in reversed(messages) if message.role == "assistant"), None)
+        return next((message for message in reversed(messages) if message.role == "assistant"), None)
 
     # ---- what the session tells
 

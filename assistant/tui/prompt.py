@@ -1,4 +1,4 @@
-"""The prompt: several lines, a history, and the names of commands as one types a slash."""
+"""The prompt: several lines, a history, and the names of commands as one types a slash, of files after an @."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from textual import events
 from textual.message import Message
 from textual.widgets import Static, TextArea
 
+from assistant.memory import attachments
 from assistant.tui.keys import keys_of
 
 MAX_LINES = 8
@@ -29,7 +30,7 @@ class Prompt(TextArea):
             self.text = text
 
     class Complete(Message):
-        """Tab was pressed after a slash."""
+        """Tab was pressed after a slash, or in the name of a file."""
 
     def __init__(self, placeholder: str, keymap: dict[str, str], **kwargs: Any) -> None:
         super().__init__(
@@ -53,6 +54,18 @@ class Prompt(TextArea):
         """Replace what is there, the cursor at the end."""
         self.text = text
         self.move_cursor(self.document.end)
+
+    @property
+    def before_cursor(self) -> str:
+        """What stands on the cursor's line in front of it."""
+        row, column = self.cursor_location
+        return self.document.get_line(row)[:column]
+
+    def put(self, text: str, column: int) -> None:
+        """Replace what stands between this column and the cursor."""
+        row, _ = self.cursor_location
+        self.replace(text, (row, column), self.cursor_location, maintain_selection_offset=False)
+        self.move_cursor((row, column + len(text)))
 
     def sent(self, text: str) -> None:
         """What was sent leaves the prompt; what was typed since then stays."""
@@ -79,7 +92,7 @@ class Prompt(TextArea):
         self.write(self._draft if self._place == len(self._sent) else self._sent[self._place])
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key == "tab" and self.text.startswith("/"):
+        if event.key == "tab" and (self.text.startswith("/") or attachments.unfinished(self.before_cursor)):
             event.stop()
             event.prevent_default()
             self.post_message(self.Complete())
@@ -112,7 +125,7 @@ class Prompt(TextArea):
 
 
 class Completions(Static):
-    """The commands that begin with what stands in the prompt. Tab takes the first."""
+    """The commands, or the files, that begin with what stands in the prompt. Tab takes the first."""
 
     DEFAULT_CSS = """
     Completions { display: none; padding: 0 2; color: $text-muted; max-height: 8; }

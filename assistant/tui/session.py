@@ -14,6 +14,7 @@ from textual.message import Message as UIMessage
 from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.context import Budget
 from assistant.chat.conversation import Conversation, Event
+from assistant.chat.recalling import Recalled
 from assistant.engine.engine import Delta, Engine, ModelInfo, Progress, Result
 from assistant.tui.pacing import Feed
 from models.errors import Cancelled, UserError
@@ -26,6 +27,7 @@ Phase = Literal[
     "failed",
     "ready",
     "waiting",
+    "recalling",
     "prefill",
     "compacting",
     "thinking",
@@ -139,7 +141,7 @@ class Session:
         self._begun = False
         loading = self.state.phase in ("loading", "measure")
         if not loading:
-            self.state = State("waiting")
+            self.state = State("recalling" if conversation.recalling else "waiting")
         feed = self.feed
         self._jobs.put(lambda: self._answer(events, feed))
 
@@ -243,6 +245,8 @@ class Session:
                 self.state = State("loading" if event.phase == "load" else event.phase, event.done, event.total)
                 if event.phase == "prefill":
                     self.read = event.total
+            case Recalled():
+                self.state = State("waiting")
             case Compacting():
                 self.state = State("compacting")
             case Compacted():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from assistant.chat.history import History
 from assistant.engine.engine import Engine, GenerateOptions
 from models.store import Installed, Store
+
+if TYPE_CHECKING:
+    from assistant.memory.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Setup:
         model: what answers; None: there is none yet, and the user is asked.
         system: system prompt of a new chat, and of ``conversation`` if it is given.
         conversation: id of the chat to go on with.
+        memory: opens the user's memory, each call a connection of its own; None: there is none.
+        looked_up_in: the collection that questions are looked up in from the start; empty: all of them, None: none.
         keys: binding id -> key, where the user wants another than ours.
     """
 
@@ -32,6 +38,8 @@ class Setup:
     model: Installed | None = None
     system: str | None = None
     conversation: int | None = None
+    memory: Callable[[], Memory] | None = None
+    looked_up_in: str | None = None
     keys: dict[str, str] = field(default_factory=dict)
     theme: str | None = None
     language: str = "en"

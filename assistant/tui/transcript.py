@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.style import Style as RichStyle
@@ -19,6 +20,7 @@ from textual.widgets import Collapsible, Static
 
 from assistant.chat.history import StoredMessage
 from assistant.tui.markdown import MarkdownLines, plain, printable
+from assistant.tui.sources import Sources
 from assistant.tui.strings import Strings
 
 PAGE = 40
@@ -32,9 +34,11 @@ class Question(Static):
     Question { padding: 0 1; margin: 1 1 0 1; border-left: thick $primary; background: $boost; }
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, attached: str = "") -> None:
         self.source = text
-        super().__init__(Content(printable(text)))
+        self.attached = attached
+        shown = Content(printable(text))
+        super().__init__(Content.assemble(shown, "\n", (printable(attached), "$text-muted")) if attached else shown)
 
 
 class Note(Static):
@@ -180,9 +184,10 @@ class Transcript(VerticalScroll, can_focus=True):
     Transcript > #empty { color: $text-muted; padding: 1 2; }
     """
 
-    def __init__(self, strings: Strings, **kwargs: Any) -> None:
+    def __init__(self, strings: Strings, sources_key: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._strings = strings
+        self._sources_key = sources_key
         self._earlier: list[StoredMessage] = []
         self._open: list[Widget] = []  # the widgets of the exchange that is going on
         self.show_reasoning = False
@@ -218,12 +223,12 @@ class Transcript(VerticalScroll, can_focus=True):
     async def on_earlier_pressed(self) -> None:
         await self.load_earlier()
 
-    async def begin(self, question: str | None) -> None:
+    async def begin(self, question: str | None, files: Sequence[str | Path] = ()) -> None:
         """A new exchange; ``question`` None: the last question is answered again."""
         await self.query("#empty").remove()
         self._open = []
         if question is not None:
-            await self.mount(Question(question))
+            await self.mount(Question(question, self._attached(files)))
         self.anchor()
 
     async def grow(self, reasoning: str, reasoning_tokens: int, text: str) -> None:
@@ -251,6 +256,10 @@ class Transcript(VerticalScroll, can_focus=True):
                 widget.finish()
         self._open = []
 
+    async def sources(self, answer: StoredMessage) -> None:
+        """Show what the answer that was just settled stands on."""
+        await self.mount_all(self._sources(answer))
+
     async def note(self, text: str | Content, kind: str = "") -> None:
         """Say something that is not part of the conversation."""
         await self.query("#empty").remove()
@@ -271,7 +280,7 @@ class Transcript(VerticalScroll, can_focus=True):
         widgets: list[Widget] = []
         for message in messages:
             if message.role == "user":
-                widgets.append(Question(message.text))
+                widgets.append(Question(message.text, self._attached(message.files)))
             elif message.role == "note":
                 widgets.append(Note(self._strings("compacted", note=message.text)))
             elif message.role == "assistant":
@@ -279,7 +288,18 @@ class Transcript(VerticalScroll, can_focus=True):
                     widgets.append(Reasoning(message.reasoning, self._strings, collapsed=not self.show_reasoning))
                 if message.text:
                     widgets.append(Answer(message.text, code_theme=self.code_theme))
+                widgets += self._sources(message)
                 if message.status != "complete":
                     empty = message.status == "interrupted" and not (message.text or message.reasoning)
                     widgets.append(Note(self._strings(f"status_{'nothing' if empty else message.status}"), "warning"))
         return widgets
+
+    def _sources(self, message: StoredMessage) -> list[Widget]:
+        if message.in_memory is False:
+            return [Note(self._strings("not_in_memory"))]
+        if message.citations or message.unsupported or message.unknown or message.forgotten:
+            return [Sources(message, self._strings, self._sources_key)]
+        return []
+
+    def _attached(self, files: Sequence[str | Path]) -> str:
+        return self._strings("attached", names=", ".join(Path(file).name for file in files)) if files else ""

@@ -69,8 +69,9 @@ def test_completion_takes_names_in_any_script_and_shows_hidden_ones_only_when_as
 
 
 def test_completion_goes_as_far_as_all_names_agree_then_takes_the_first():
-    assert attachments.completed("rep") == "report 202"
-    assert attachments.completed("report 202") == "report 2023.md"
+    assert attachments.completed("rep") == ("report 202", False)
+    assert attachments.completed("report 202") == ("report 2023.md", True)
+    assert attachments.completed("my p") == ("my papers/", False)
     assert attachments.completed("zzz") is None
 
 
@@ -78,3 +79,8 @@ def test_completion_goes_as_far_as_all_names_agree_then_takes_the_first():
 def test_a_path_survives_being_written_into_a_question(name, folder):
     (folder / name).touch()
     assert attachments.parse(f"What is in {attachments.mention(name)}, then?")[1] == (folder / name,)
+
+
+def test_a_path_that_is_being_completed_keeps_its_quotation_open():
+    assert attachments.mention("My no", whole=False) == '@"My no'
+    assert attachments.mention("gui", quote="'", whole=False) == "@'gui"

@@ -30,7 +30,7 @@ def test_every_string_is_used_and_every_used_string_exists():
     )
     used = set(re.findall(r'(?:say|strings|_strings)\(\s*"(\w+)"', source))
     assert used <= ENGLISH.keys()
-    prefixes = ("state_", "status_", "command_", "phase_", "budget_", "reason_")  # put together from a name
+    prefixes = ("state_", "status_", "command_", "phase_", "budget_", "reason_", "passage_")  # put together from a name
     loose = {key for key in ENGLISH if not key.startswith(prefixes) and not re.search(rf"[\"']{key}[\"']", source)}
     assert loose <= {"gb", "mb"}
     for one in COMMANDS.values():
