@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +17,14 @@ from assistant.tui.markdown import printable
 
 if TYPE_CHECKING:
     from assistant.memory.facts import Fact
+    from assistant.memory.index import Passage
     from assistant.memory.memory import Memory
     from assistant.tui.chat_screen import ChatScreen
 
 NAMES = 12
 """Collections that /memory lists."""
+SHOWN = 60
+"""Characters of a passage in the list of marks."""
 
 
 @command("memory", argument="[on|off|add]", waits=False)
@@ -184,3 +189,22 @@ async def _feedback(chat: ChatScreen, memory: Memory, *, reset: bool) -> None:
         await chat.note(chat.say("feedback_reset"))
         chat.look_at_sources()
         return
+
+    def read() -> list[tuple[int, Passage]]:
+        values: Counter[int] = Counter()
+        for one in memory.feedback.list():
+            values[one.chunk_id] += one.value
+        passages = memory.index.passages(list(values))
+        return sorted(((values[one.chunk_id], one) for one in passages), key=lambda pair: -pair[0])
+
+    marked = await asyncio.to_thread(read)
+    if not marked:
+        await chat.note(chat.say("feedback_none"))
+        return
+    parts: list[tuple[str, str]] = [(chat.say("feedback_title"), "bold")]
+    for value, passage in marked:
+        words = " ".join(printable(passage.text).split())
+        colour = "$text-success" if value > 0 else "$text-warning"
+        parts += [(f"\n  {'▲' if value > 0 else '▼'} {value:+} ", colour), (printable(passage.path.name), "$text")]
+        parts.append((f"  {textwrap.shorten(words, SHOWN, placeholder='…')}", "$text-muted"))
+    await chat.note(Content.assemble(*parts, "\n", (chat.say("feedback_how"), "$text-muted")))

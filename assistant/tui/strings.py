@@ -104,6 +104,7 @@ ENGLISH = {
     "not_in_memory": "The documents in memory say nothing about this. "
     "/memory off, then /retry: the model itself answers.",
     "feedback_none": "No answer was marked yet. /good and /bad mark the last one.",
+    "feedback_title": "Passages that your marks raise or lower",
     "feedback_reset": "All marks are gone.",
     "feedback_how": "/memory feedback reset removes all marks.",
     "feedback_good": "Its passages will be found sooner. Again takes it back.",
@@ -351,6 +352,7 @@ RUSSIAN = {
     "memory_now_on": "/memory on — отвечать по ним.",
     "not_in_memory": "В документах об этом ничего нет. /memory off, затем /retry — ответит сама модель.",
     "feedback_none": "Отметок ещё нет. /good и /bad отмечают последний ответ.",
+    "feedback_title": "Отрывки, которые ваши отметки поднимают или опускают",
     "feedback_reset": "Все отметки сняты.",
     "feedback_how": "/memory feedback reset — снять все отметки.",
     "feedback_good": "Его отрывки будут находиться раньше. Ещё раз — снять отметку.",
