@@ -7,9 +7,9 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.errors import UserError
@@ -74,10 +74,29 @@ class Database:
         with self._lock, explained(self.path, self.schema):
             return self._db.execute(sql, parameters).fetchall()
 
+    def each(self, sql: str, *parameters: object) -> Iterator[sqlite3.Row]:
+        """The same, row by row: whoever needs the first ones does not wait for the rest. Inside a transaction."""
+        with self._lock, explained(self.path, self.schema):
+            yield from self._db.execute(sql, parameters)
+
     def write(self, sql: str, *parameters: object) -> sqlite3.Cursor:
         """A change; several of them belong into one :meth:`transaction`."""
         with self.transaction():
             return self._db.execute(sql, parameters)
+
+    def write_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        """The same change with each of these parameters, all or none of them."""
+        with self.transaction():
+            self._db.executemany(sql, parameters)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    @property
+    def changes(self) -> int:
+        """How many rows this connection has changed since it was opened."""
+        return self._db.total_changes
 
     @contextmanager
     def transaction(self, *, durable: bool = True, write: bool = True) -> Iterator[None]:
@@ -97,6 +116,28 @@ class Database:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of a transaction that is undone alone when it fails."""
+        with self._lock, explained(self.path, self.schema):
+            self._db.execute("SAVEPOINT part")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK TO part")
+                raise
+            finally:
+                self._db.execute("RELEASE part")
+
+    def copy_to(self, path: Path) -> None:
+        """A compact copy of all that is there now, private like it. A file of this name is replaced."""
+        copy = replace(self.schema, name="the copy", elsewhere="Choose another place for it.")
+        with self._lock, explained(path, copy):
+            if self.path and path.exists() and path.samefile(self.path):
+                raise self.schema.error(f"{path} is {self.schema.name} itself.", copy.elsewhere)
+            with _written_whole(path) as partial:
+                self._db.execute("VACUUM INTO ?", (str(partial),))
 
     def forget_removed(self) -> None:
         """Leave nothing of removed rows in the search index, the write-ahead log, or the backups of migrations."""
@@ -171,10 +212,7 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _back_up(path: Path, backup: Path) -> None:
-    partial = backup.with_name(backup.name + ".partial")
-    partial.unlink(missing_ok=True)
-    _create_private(partial)
-    try:
+    with _written_whole(backup) as partial:
         # A connection of its own: the migration's has the write lock, which readers do not mind.
         source, target = sqlite3.connect(path), sqlite3.connect(partial)
         try:
@@ -182,9 +220,19 @@ def _back_up(path: Path, backup: Path) -> None:
         finally:
             source.close()
             target.close()
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[Path]:
+    """An empty private file to write to, which gets its name when all of it is on the disk."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    _create_private(partial)
+    try:
+        yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        partial.replace(backup)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,0 +1,122 @@
+"""How a document and its chunks are written. Everything here happens inside a transaction of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from assistant.database import Database
+from assistant.memory.passages import PATH
+from assistant.memory.stemming import language_of, stems
+
+Packed = tuple[int, bytes, bytes, bytes]  # of a chunk's vectors: how many, spans, float16, signs
+
+
+class DocumentRow(NamedTuple):
+    """A row of ``documents`` without its number. ``path`` is bytes: a file's name need not be UTF-8."""
+
+    collection: str
+    path: bytes
+    kind: str
+    title: str
+    language: str
+    size: int
+    mtime_ns: int
+    digest: str
+    added: str
+    updated: str
+
+
+class Occurrence(NamedTuple):
+    """A row of ``occurrences`` without its references."""
+
+    position: int
+    start: int
+    end: int
+    page: int | None
+    line: int
+    end_line: int
+    heading: str
+
+
+class ChunkRow(NamedTuple):
+    """A chunk at one place; ``packed`` None: its vectors are in the index, or are yet to be made."""
+
+    key: str
+    text: str
+    tokens: int
+    packed: Packed | None
+    occurrence: Occurrence
+
+
+def store(database: Database, document: DocumentRow, chunks: Sequence[ChunkRow], embedder_id: int | None) -> list[int]:
+    """Write a document in place of what this collection has under its path; returns its number and its chunks'.
+
+    The new chunks come before the old ones go, so that those that stay are neither written nor embedded again.
+    """
+    id = _store_document(database, document)
+    last = database.rows("SELECT max(id) FROM occurrences WHERE document_id = ?", id)[0][0]
+    ids = [_store_chunk(database, chunk, embedder_id) for chunk in chunks]
+    database.write_many(
+        """INSERT INTO occurrences (document_id, chunk_id, position, start, end, page, line, end_line, heading)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [(id, chunk_id, *chunk.occurrence) for chunk_id, chunk in zip(ids, chunks, strict=True)],
+    )
+    if last is not None:
+        database.write("DELETE FROM occurrences WHERE document_id = ? AND id <= ?", id, last)
+    return [id, *ids]
+
+
+def store_vectors(database: Database, chunk_id: int, embedder_id: int, packed: Packed) -> None:
+    """Give a chunk its vectors of this embedder, unless it has them."""
+    count, spans, vectors, signs = packed
+    cursor = database.write(
+        "INSERT OR IGNORE INTO vectors (chunk_id, embedder_id, count, spans, vectors) VALUES (?, ?, ?, ?, ?)",
+        *(chunk_id, embedder_id, count, spans, vectors),
+    )
+    if cursor.rowcount:
+        database.write(
+            "INSERT INTO signs (id, embedder_id, chunk_id, signs) VALUES (?, ?, ?, ?)",
+            *(cursor.lastrowid, embedder_id, chunk_id, signs),
+        )
+
+
+def clean(text: str) -> str:
+    """Half of a surrogate pair, as bad input brings them, cannot be stored as UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _store_document(database: Database, document: DocumentRow) -> int:
+    found = database.rows(
+        f"SELECT id FROM documents WHERE collection = ? AND path = {PATH}", document.collection, document.path
+    )
+    if found:
+        id: int = found[0][0]
+        database.write(
+            """UPDATE documents SET kind = ?, title = ?, language = ?, size = ?, mtime_ns = ?, digest = ?, updated = ?
+               WHERE id = ?""",
+            *(*document[2:8], document.updated, id),
+        )
+        return id
+    cursor = database.write(
+        f"""INSERT INTO documents (collection, path, kind, title, language, size, mtime_ns, digest, added, updated)
+            VALUES (?, {PATH}, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        *document,
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _store_chunk(database: Database, chunk: ChunkRow, embedder_id: int | None) -> int:
+    found = database.rows("SELECT id FROM chunks WHERE key = ?", chunk.key)
+    if found:
+        id: int | None = found[0][0]
+    else:
+        id = database.write(
+            "INSERT INTO chunks (key, language, tokens, text, stems) VALUES (?, ?, ?, ?, ?)",
+            *(chunk.key, language_of(chunk.text), chunk.tokens, chunk.text, " ".join(stems(chunk.text))),
+        ).lastrowid
+    assert id is not None
+    if chunk.packed and embedder_id is not None:
+        store_vectors(database, id, embedder_id, chunk.packed)
+    return id
