@@ -69,8 +69,8 @@ _WITH_MARKDOWN: frozenset[Kind] = frozenset({"markdown", "html", "docx", "epub",
 class Unreadable(UserError):
     """A file gives no document. ``message`` is one line with the path, ``reason`` the same without it."""
 
-    def __init__(self, path: Path, reason: str, hint: str | None = None):
-        super().__init__(f"{printable(path)} {reason}.", hint)
+    def __init__(self, path: Path, reason: str):
+        super().__init__(f"{printable(path)} {reason}.")
         self.path = path
         self.reason = reason
 
@@ -129,8 +129,7 @@ def load(path: Path, *, max_bytes: int = MAX_BYTES) -> Document:
             raise NoText(f"is {sort}: no text to read")
         return _load(path, max_bytes)
     except NoText as error:
-        reason, _, hint = str(error).partition("\n")
-        raise Unreadable(path, reason, hint or None) from error
+        raise Unreadable(path, str(error)) from error
     except (OSError, ValueError) as error:
         raise Unreadable(path, why_not_read(error)) from error
     except MemoryError as error:

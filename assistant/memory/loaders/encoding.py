@@ -68,9 +68,10 @@ def decode(raw: bytes, declared: str | None = None) -> str:
         if raw.startswith(mark):
             return raw[len(mark) :].decode(encoding, "replace")
     sample = raw[:_SAMPLE]
-    if b"\0" in sample and (wide := _wide(sample)):
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    if controls * 5 > len(sample) and (wide := _wide(sample)):
         return raw.decode(wide, "replace")
-    if len(sample) - len(sample.translate(None, _CONTROLS)) > len(sample) / 100:
+    if controls > max(2, len(sample) / 100):
         raise NoText("is binary, not text")
     try:
         return raw.decode("utf-8")
@@ -97,9 +98,9 @@ def clean(text: str) -> str:
 
 
 def _wide(sample: bytes) -> str | None:
-    """UTF-16 without a mark: its NULs stand all on one side of the pairs, and what comes out is text."""
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    encoding = "utf-16-le" if even * 20 < odd else "utf-16-be" if odd * 20 < even else None
+    """UTF-16 without a mark: the high bytes, 0 or 4 in our alphabets, stand all on one side of the pairs."""
+    even, odd = (side.count(0) + side.count(4) for side in (sample[::2], sample[1::2]))
+    encoding = "utf-16-le" if even * 3 < odd else "utf-16-be" if odd * 3 < even else None
     if encoding is None:
         return None
     text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")

@@ -84,6 +84,8 @@ class _Page(HTMLParser):
                 self._hidden.append(tag)
             return
         if tag in self._drop or (tag not in _VOID and tag not in _OPTIONAL_END and _is_hidden(attrs)):
+            if tag in _BLOCKS:
+                self._end_block()
             self._hidden.append(tag)
             return
         if tag == "br":

@@ -54,6 +54,11 @@ def parse(path: Path, kind: str, limit: int) -> Extracted:
     return Extracted(answer["text"], answer["title"], tuple(answer["pages"]))
 
 
+def close() -> None:
+    """End the child process, if there is one. The next file starts another."""
+    _child.close()
+
+
 # ── the parent's side ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -100,7 +105,9 @@ class _Child:
                 process.stdin.flush()
             for line in process.stdout:
                 silence.cancel()
-                if line.endswith("}\n") and (answer := json.loads(line)):
+                if line.endswith("\n") and (answer := json.loads(line)):
+                    if answer.get("last"):
+                        self.close()
                     return dict(answer)
                 silence = _alarm(SILENCE_SECONDS, kill)
         except BaseException:  # Ctrl+C: what it still answers must not be taken for the next file's text
@@ -139,7 +146,7 @@ def _alarm(seconds: float, ring: Callable[[], None]) -> threading.Timer:
 
 
 _child = _Child()
-atexit.register(_child.close)
+atexit.register(close)
 
 
 # ── the child's side ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,8 +172,8 @@ def _main() -> None:
         try:
             send(_answer(json.loads(line), lambda: send({})))
         except MemoryError:
-            send({"reason": f"needs more than {MEMORY >> 30} GB of memory to read"})
-            os._exit(1)  # what is left of the memory is in pieces
+            # What is left of the memory is in pieces: another child serves the next file.
+            send({"reason": f"needs more than {MEMORY >> 30} GB of memory to read", "last": True})
 
 
 def _answer(request: dict[str, Any], on_page: OnPage) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
         if failed or not count:
             raise NoText("is broken: none of its pages can be read")
         raise NoText("has no text, only pictures of it: scanned pages need OCR first")
-    return Extracted(title=_title(reader), pages=tuple(_without_furniture(pages)))
+    return Extracted(title=_title(reader), pages=tuple(_without_running_lines(pages)))
 
 
 def _tidied(text: str) -> str:
@@ -50,17 +51,25 @@ def _tidied(text: str) -> str:
     return _CUT_WORD.sub("", text.replace("\r\n", "\n").translate(_LIGATURES))
 
 
-def _without_furniture(pages: list[str]) -> list[str]:
-    """Pages without the running title and the page number that most of them begin or end with."""
+def _without_running_lines(pages: list[str]) -> list[str]:
+    """Pages without the running title and the page number that many of them begin or end with. The first one stays."""
     split = [page.strip("\n").split("\n") for page in pages]
-    for edge in (0, -1):
-        for _ in range(2):  # a number and a title may stand at the same edge
-            shapes = [re.sub(r"\d+", "0", lines[edge].strip()) if lines else "" for lines in split]
-            repeated = {shape for shape in set(shapes) if shape and shapes.count(shape) > max(3, len(pages) * 0.4)}
-            for lines, shape in zip(split, shapes, strict=True):
-                if shape in repeated:
-                    del lines[edge]
+    for edge in (0, -1, 0, -1):  # a number and a title may stand at the same edge
+        forms = [_forms(lines[edge], number) if lines else set() for number, lines in enumerate(split)]
+        often = Counter(form for page in forms for form in page)
+        running = {form for form, times in often.items() if times > max(3, len(pages) * 0.4)}
+        kept: set[str] = set()
+        for lines, page in zip(split, forms, strict=True):
+            if page & kept:
+                del lines[edge]
+            kept |= page & running
     return ["\n".join(lines) for lines in split]
+
+
+def _forms(line: str, page: int) -> set[str]:
+    """A line as it is, and with its numbers counted from the page's: so page numbers are the same on all pages."""
+    line = line.strip()
+    return {line, re.sub(r"\b\d{1,5}\b", lambda found: f"\0{int(found.group()) - page}", line)} - {""}
 
 
 def _title(reader: object) -> str:
