@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from assistant.memory.embedders import DEFAULT, library
-from assistant.memory.embedders.catalogue import catalogue
+from assistant.memory.embedders import DEFAULT, catalogue, library
 from models.errors import ModelError
 from models.hardware import default_threads
 
@@ -108,4 +107,4 @@ def installed() -> list[str]:
 def best_installed() -> str:
     """The embedder for a new memory: the best one of the catalogue that was pulled, or else the default."""
     here = installed()
-    return next((entry.name for entry in catalogue() if entry.name in here), DEFAULT)
+    return next((entry.name for entry in catalogue.load() if entry.name in here), DEFAULT)

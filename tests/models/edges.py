@@ -104,6 +104,7 @@ class LoopbackHub:
         break_after: close the connection after so many bytes, once.
         token: what must come as a bearer token; None: public.
         delay: seconds before each 64 kB.
+        files: contents of single files by their names; every other one is ``content``.
     """
 
     content: bytes
@@ -115,6 +116,7 @@ class LoopbackHub:
     token: str | None = None
     delay: float = 0.0
     etag: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
@@ -134,10 +136,12 @@ class LoopbackHub:
                     self.end_headers()
                     return
                 self.send_response(302)
-                self.send_header("Location", f"{hub.files_url}/signed/small.gguf")
+                name = self.path.rsplit("/", 1)[1]
+                content = hub.files.get(name, hub.content)
+                self.send_header("Location", f"{hub.files_url}/signed/{name}")
                 self.send_header("X-Repo-Commit", REVISION)
-                self.send_header("X-Linked-Size", str(len(hub.content)))
-                self.send_header("X-Linked-ETag", f'"{hub.etag or hashlib.sha256(hub.content).hexdigest()}"')
+                self.send_header("X-Linked-Size", str(len(content)))
+                self.send_header("X-Linked-ETag", f'"{hub.etag or hashlib.sha256(content).hexdigest()}"')
                 self.send_header("ETag", '"of the redirect"')
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -145,12 +149,13 @@ class LoopbackHub:
             def do_GET(self) -> None:
                 asked = self.headers.get("Range")
                 hub.requests.append((f"GET {self.path}", asked, self.headers.get("Authorization")))
+                content = hub.files.get(self.path.rsplit("/", 1)[1], hub.content)
                 first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
-                stop = int(last) + 1 if last else len(hub.content)
-                body = hub.content[int(first) : stop]
+                stop = int(last) + 1 if last else len(content)
+                body = content[int(first) : stop]
                 self.send_response(206 if asked else 200)
                 self.send_header("Content-Length", str(len(body)))
-                self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(hub.content)}")
+                self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(content)}")
                 self.end_headers()
                 for at in range(0, len(body), 65_536):
                     if hub.break_after is not None and hub.sent >= hub.break_after:

@@ -36,22 +36,22 @@ class CatalogueEntry(Description):
 
 
 @functools.cache
-def catalogue() -> tuple[CatalogueEntry, ...]:
+def load() -> tuple[CatalogueEntry, ...]:
     """All that can be pulled, the best first within each kind."""
     text = resources.files("assistant.memory.embedders").joinpath("catalogue.toml").read_text(encoding="utf-8")
     return tuple(CatalogueEntry.model_validate(model) for model in tomllib.loads(text)["model"])
 
 
-def entry_of(name: str) -> CatalogueEntry:
+def get(name: str) -> CatalogueEntry:
     """The catalogue's entry of this name.
 
     Raises:
         UsageError: there is none; the hint names what there is.
     """
-    for entry in catalogue():
+    for entry in load():
         if entry.name == name:
             return entry
-    names = [entry.name for entry in catalogue()]
+    names = [entry.name for entry in load()]
     raise UsageError(
         f"There is no embedder or reranker named “{name}”.",
         f"Choose from: {', '.join(close_matches(name, names) or names)}.",

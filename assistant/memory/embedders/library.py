@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.memory.embedders import DEFAULT
-from assistant.memory.embedders.catalogue import catalogue, entry_of
+from assistant.memory.embedders import DEFAULT, catalogue
 from assistant.memory.embedders.manifest import TOKENIZERS, Description, Manifest
 from models.catalogue import Download
-from models.errors import ModelError, UsageError
+from models.errors import Cancelled, ModelError, UsageError
 from models.importing import bring
 from models.manifest import MANIFEST, File, write_manifest
 from models.paths import embedders_dir
@@ -51,7 +50,7 @@ def installed() -> list[Manifest]:
     others."""
     root = embedders_dir()
     found = [manifest for folder in (root.iterdir() if root.is_dir() else ()) if (manifest := _read(folder))]
-    order = [entry.name for entry in catalogue()]
+    order = [entry.name for entry in catalogue.load()]
     return sorted(
         found,
         key=lambda manifest: (order.index(manifest.name) if manifest.name in order else len(order), manifest.name),
@@ -67,8 +66,8 @@ def find(name: str) -> tuple[Path, Manifest]:
     folder = embedders_dir() / name
     manifest = _read(folder) if Path(name).name == name else None
     if manifest is None:
-        known = any(entry.name == name for entry in catalogue())
-        names = ", ".join([DEFAULT, *(entry.name for entry in catalogue())])
+        known = any(entry.name == name for entry in catalogue.load())
+        names = ", ".join([DEFAULT, *(entry.name for entry in catalogue.load())])
         raise ModelError(
             f"{name} is not installed.", f"assistant memory pull {name}" if known else f"There are: {names}."
         )
@@ -103,7 +102,7 @@ def pull(
         NetworkError: it cannot be had, or ASSISTANT_OFFLINE is set.
         IntegrityError, Cancelled, UserError (no space, read-only store).
     """
-    entry = entry_of(name)
+    entry = catalogue.get(name)
     note, cancelled = on_note or (lambda line: None), cancelled or threading.Event()
     sources = choose("hub") if sources is None else sources
     downloads = [_Pulled(id=name, **file.model_dump()) for file in entry.files]
@@ -122,6 +121,9 @@ def pull(
         if before and before.version == manifest.version and not origins:
             return before
         write_manifest(folder, manifest)
+        for file in before.files if before else ():
+            if file.name not in {now.name for now in files}:
+                (folder / file.name).unlink(missing_ok=True)
         return manifest
 
 
@@ -146,19 +148,17 @@ def import_folder(
     """
     said = _said(path)
     name = name or str(said.get("name", ""))
-    if any(entry.name == name for entry in catalogue()):
+    if any(entry.name == name for entry in catalogue.load()):
         return pull(name, sources=choose(path=path), on_progress=on_progress, cancelled=cancelled)
     if not said:
-        names = ", ".join(entry.name for entry in catalogue())
+        names = ", ".join(entry.name for entry in catalogue.load())
         raise UsageError(f"{path} has no {MANIFEST} that says how its model is used.", f"Or name one of: {names}.")
     try:
         description = Description.model_validate(
             {**{key: said[key] for key in said if key in Description.model_fields}, "name": name}
         )
     except ValueError as error:
-        raise UsageError(
-            f"{path / MANIFEST} does not describe a model: {str(error).splitlines()[-1].strip() or error}."
-        ) from error
+        raise UsageError(f"{path / MANIFEST} does not describe a model: {_reason(error)}.") from error
     if name == DEFAULT:
         raise UsageError(f"“{name}” comes with the program.", "Choose another name.")
     originals = _files_of(path)
@@ -170,11 +170,12 @@ def import_folder(
         files: list[File] = []
         try:
             for original in originals:
-                report = _shifted(on_progress, sum(file.size for file in files), total)
 
-                def arrived(done: int, report: OnProgress | None = report, size: int = original.stat().st_size) -> None:
-                    if report:
-                        report(PullProgress(description.name, "local", "download", done, size))
+                def arrived(done: int, before: int = sum(file.size for file in files)) -> None:
+                    if cancelled and cancelled.is_set():
+                        raise Cancelled()
+                    if on_progress:
+                        on_progress(PullProgress(description.name, "local", "download", before + done, total))
 
                 files.append(bring(original.resolve(), folder, "copy", arrived, original.name))
             manifest = _manifest(description, files, str(path.resolve()))
@@ -239,6 +240,11 @@ def _said(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _reason(error: ValueError) -> str:
+    """Of pydantic's report, the first field and what is wrong with it."""
+    return " ".join(line.split(" [type=")[0].strip() for line in str(error).splitlines()[1:3]) or str(error)
 
 
 def _files_of(path: Path) -> list[Path]:

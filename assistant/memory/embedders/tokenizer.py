@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
     def padding(self) -> int: ...
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text alone; what is written like a special token is text like any other."""
+        """Ids of each text alone; a text that spells a special token does not make one."""
         ...
 
 
@@ -79,11 +79,13 @@ class FromJson:
         )
         padding = (self._loaded.token_to_id(token) for token in ("<pad>", "[PAD]", "<|pad|>"))
         self.padding = next((number for number in padding if number is not None), 0)
-        self._loaded.encode_special_tokens = True
+        added = self._loaded.get_added_tokens_decoder()
+        self._special = {number for number, token in added.items() if token.special and "unk" not in token.content}
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         # One at a time: a batch would take as many threads as there are cores. Stripped, as SentencePiece does itself.
-        return [self._loaded.encode(clean(text).strip(), add_special_tokens=False).ids for text in texts]
+        found = (self._loaded.encode(clean(text).strip(), add_special_tokens=False).ids for text in texts)
+        return [[number for number in ids if number not in self._special] for ids in found]
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
