@@ -64,10 +64,10 @@ def note_length(window: int) -> int:
 
 
 def language_of(texts: Sequence[str]) -> str:
-    """``ru`` when at least a third of the letters are Cyrillic (Russian talk about software is half Latin)."""
-    letters = [character for text in texts for character in text if character.isalpha()]
-    cyrillic = sum("а" <= character <= "я" or character == "ё" for character in map(str.lower, letters))
-    return "ru" if letters and cyrillic * 3 >= len(letters) else "en"
+    """The language to write to the model in: ``ru`` or ``en``."""
+    from assistant.memory import stemming  # its patterns take a while to compile
+
+    return "ru" if stemming.language_of("\n".join(texts)) == "ru" else "en"
 
 
 def choose(turns: Sequence[Turn], counter: TokenCounter, room: int) -> int:
