@@ -376,6 +376,20 @@ class Index:
             allowed = self._chunks_of(filter)
             return self._matrix.nearest(query, limit, allowed and allowed[0])
 
+    def compare(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> list[tuple[int, float, tuple[int, int]]]:
+        """These chunks as :meth:`nearest` gives them, the nearest first."""
+        with self.database.transaction(write=False):
+            return self._matrix.compare(query, chunk_ids)
+
+    def frequencies(self, stems: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """How many chunks there are, and about how many of them have each of these stems."""
+        return self._lexical.frequencies(stems)
+
+    def stems_of(self, chunk_ids: Sequence[int]) -> dict[int, list[str]]:
+        """The stems of each of these chunks, in their order."""
+        rows = self._rows_in("SELECT id, stems FROM chunks WHERE id IN ({})", list(chunk_ids))
+        return {row[0]: row[1].split(" ") for row in rows}
+
     def passages(self, chunk_ids: Sequence[int], filter: Filter | None = None) -> list[Passage]:
         """These chunks, in this order, with the places that the filter lets through; without those that have none."""
         where, values = (filter or Filter()).where("c")

@@ -43,6 +43,13 @@ class Lexical:
                     return self._rescored([chunk for chunk, _ in candidates], terms)[:limit]
             return self._ranked(every, limit, allowed)
 
+    def frequencies(self, stems: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """How many chunks there are, and about how many of them have each of these words."""
+        with self._database.transaction(write=False):
+            chunks, _ = self._statistics()
+            self._count(stems, chunks)
+        return chunks, {stem: self._frequencies[stem] for stem in stems}
+
     def _ranked(self, match: str, limit: int, allowed: Collection[int] | None) -> list[tuple[int, float]]:
         sql = "SELECT rowid, -rank FROM chunks_fts WHERE chunks_fts MATCH ? ORDER BY rank"
         if allowed is None:

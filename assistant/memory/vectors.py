@@ -193,9 +193,20 @@ class Matrix:
                 some += ones[:size]
         return distances
 
+    def compare(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> list[tuple[int, float, Span]]:
+        """The cosine of each of these chunks' best vector, and its span, as in :meth:`nearest`."""
+        with self._lock:
+            self.refresh()
+            if self._embedder is None:
+                return []
+            marks = ", ".join("?" * len(chunk_ids))
+            return self._scored(query, f"embedder_id = {self._embedder[0]} AND chunk_id IN ({marks})", *chunk_ids)
+
     def _rescored(self, ids: NDArray[np.int64], query: NDArray[np.float32]) -> list[tuple[int, float, Span]]:
-        marks = ", ".join("?" * len(ids))
-        rows = self._database.rows(f"SELECT chunk_id, spans, vectors FROM vectors WHERE id IN ({marks})", *ids.tolist())
+        return self._scored(query, f"id IN ({', '.join('?' * len(ids))})", *ids.tolist())
+
+    def _scored(self, query: NDArray[np.float32], where: str, *values: int) -> list[tuple[int, float, Span]]:
+        rows = self._database.rows(f"SELECT chunk_id, spans, vectors FROM vectors WHERE {where}", *values)
         if not rows:
             return []
         matrix = np.frombuffer(b"".join(row[2] for row in rows), "<f2").astype(np.float32).reshape(-1, len(query))
