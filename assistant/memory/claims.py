@@ -112,7 +112,8 @@ class Evidence:
 
     @cached_property
     def is_cyrillic(self) -> bool:
-        return len(_CYRILLIC.findall(self.text)) * 3 >= sum(map(str.isalpha, self.text))
+        letters = len(_CYRILLIC.findall(self.text))
+        return letters > 0 and letters * 3 >= sum(map(str.isalpha, self.text))
 
     def has(self, claim: Claim) -> bool:
         if claim.values:
