@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from assistant.engine.engine import GenerateOptions, LoadOptions, Message, Result
+from assistant.engine.local import LocalEngine
+from assistant.memory.citations import check
 from assistant.memory.grounding import (
     NOT_IN_MEMORY,
     Source,
+    answerable,
     gate_with,
     is_refusal,
     neutralise,
@@ -237,7 +241,7 @@ LIGHTHOUSE = [
     source(1, "Паром на остров Арнхольм ходит каждые два часа. Велосипеды перевозят бесплатно."),
     source(
         2,
-        "Маяк Арнхольм построен в 1887 году по проекту Карин Линдквист. Его высота 41 метр, он окрашен в красный цвет.",
+        "Маяк Арнхольм построен в 1887 году по проекту Карин Линдквист. Его высота 41 метр, он красный.",
     ),
     source(3, "Магазин музея закрыт по понедельникам. Экскурсии начинаются в полдень и длятся сорок минут."),
 ]
