@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assistant.chat.compaction import language_of
 
 if TYPE_CHECKING:
-    from assistant.chat.history import StoredMessage
+    from assistant.chat.messages import StoredMessage
     from assistant.memory.grounding import Source
     from assistant.memory.index import Passage
     from assistant.memory.memory import Recall
@@ -53,10 +53,11 @@ def room_for_passages(window: int, attached: bool) -> int:
 
 def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> Recalled:
     """The best passages in ``room`` tokens, told by ``count``. One that is longer than what is left is cut around its
-    best sentence."""
+    best sentence. Those of an attached file are read in its order."""
+    from assistant.memory.citations import ATTACHED
     from assistant.memory.grounding import Source
 
-    sources: list[Source] = []
+    chosen: list[tuple[Passage, float]] = []
     for hit in recall.hits:
         passage = hit.passage
         if (tokens := count(passage.text)) > room:
@@ -64,11 +65,15 @@ def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> R
             tokens = count(passage.text)
         if tokens > room:  # of a few words: the estimate was too high
             continue
-        sources.append(Source(len(sources) + 1, passage, hit.score))
+        chosen.append((passage, hit.score))
         room -= tokens
         if room < SMALLEST_PART:
             break
-    return Recalled(tuple(sources), left_out=len(recall.hits) - len(sources))
+    attached = [pair for pair in chosen if pair[0].document_id == ATTACHED]
+    attached.sort(key=lambda pair: (str(pair[0].path), pair[0].start))
+    found = [pair for pair in chosen if pair[0].document_id != ATTACHED]
+    sources = tuple(Source(n, passage, score) for n, (passage, score) in enumerate([*attached, *found], 1))
+    return Recalled(sources, left_out=len(recall.hits) - len(sources))
 
 
 def ground(answer: StoredMessage, recalled: Recalled, question: str) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from assistant.memory.ingest import Event
     from assistant.memory.retrieval import Hit, Retrieved
 
+SHORT_CHUNK = 300  # tokens: no more of a long attached file are looked for than may find room
 PASSAGES = 6  # found for a question; how many of them the model reads is a matter of room
 
 
@@ -31,7 +32,7 @@ class Recall:
     """What there is on a question.
 
     Attributes:
-        hits: passages, those of attached files first and in their order, then the best of memory.
+        hits: passages, those of attached files first; the best first.
         found: False: nothing, neither a passage nor a fact about the user. True without hits: only a fact.
     """
 
@@ -136,7 +137,7 @@ class Memory:
         return Recall(tuple(hits), bool(hits) or told)
 
     def _read_attached(self, file: Path, question: str, room: int) -> list[Hit]:
-        """The passages of a file in its order: all that fit, else those nearest to the question."""
+        """The passages of a file: all of them in order if they fit, else those nearest to the question."""
         from assistant.memory.retrieval import Hit
 
         memory = self._attach(file)
@@ -145,8 +146,7 @@ class Memory:
         if sum(passage.tokens for passage in passages) <= room:
             hits = [Hit.of(passage) for passage in passages]
         else:
-            found = memory.search(question, limit=max(1, room // 300)).hits
-            hits = sorted(found, key=lambda hit: hit.passage.place.start)
+            hits = list(memory.search(question, limit=max(1, room // SHORT_CHUNK)).hits)
         return [replace(hit, passage=_not_ours(hit.passage)) for hit in hits]
 
     def _attach(self, file: Path) -> Memory:
