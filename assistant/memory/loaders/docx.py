@@ -23,8 +23,8 @@ _SIGNS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-
 _FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """Markdown of the body; ``on_page`` is never called."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """Markdown of the body."""
     from docx import Document
     from docx.oxml import parse_xml
 
@@ -32,7 +32,7 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
         raise NoText("is broken, or no Word file")
     package = Document(str(path))
     out = MarkdownWriter()
-    _blocks(package.element.body, _Styles(package.styles.element), out)
+    _blocks(package.element.body, _Styles(package.styles.element), out, on_progress)
     for relation in package.part.rels.values():
         if relation.reltype == _FOOTNOTES and not relation.is_external:
             for note in parse_xml(relation.target_part.blob):
@@ -42,51 +42,51 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
 
 
 class _Styles:
-    """What paragraph styles mean: the level of a heading, whether it is a list."""
+    """What paragraph styles mean: ``(level of the heading, 0 for none; whether it is an item of a list)``."""
 
     def __init__(self, styles: Any):
         self._styles = {attribute(style, "styleId"): style for style in styles if local(style) == "style"}
+        self._known: dict[str, tuple[int, bool]] = {}
 
-    def level(self, paragraph: Any) -> int:
-        """1 for a title or a first heading, 0 for what is none."""
-        for properties in self._properties(paragraph):
-            if local(properties) == "style":
-                name = _value(properties, "name").lower()
-                if found := re.fullmatch(r"heading (\d)", name):
-                    return int(found.group(1))
-                if name == "title":
-                    return 1
-            if outline := _value(properties, "outlineLvl"):
-                return int(outline) + 1 if outline.isdigit() and int(outline) < 9 else 0
-        return 0
-
-    def is_list(self, paragraph: Any) -> bool:
-        numbers = [_value(properties, "numId") for properties in self._properties(paragraph)]
-        return next((number for number in numbers if number), "0") != "0"
-
-    def _properties(self, paragraph: Any) -> Iterator[Any]:
-        """The paragraph's own, those of its style, and of the styles that it is based on."""
+    def of(self, paragraph: Any) -> tuple[int, bool]:
         own = next((child for child in paragraph if local(child) == "pPr"), None)
         if own is None:
-            return
-        yield own
-        name = _value(own, "pStyle")
-        for _ in range(10):  # a style may be based on itself
-            style = self._styles.get(name)
-            if style is None:
-                return
-            yield style
-            name = _value(style, "basedOn")
+            return 0, False
+        level, is_item = self._of_style(_value(own, "pStyle"))
+        outline, number = _value(own, "outlineLvl"), _value(own, "numId")
+        return _level(outline) if outline else level, number != "0" if number else is_item
+
+    def _of_style(self, name: str, depth: int = 0) -> tuple[int, bool]:
+        style = self._styles.get(name)
+        if style is None or depth > 10:  # a style may be based on itself
+            return 0, False
+        if name not in self._known:
+            level, is_item = self._of_style(_value(style, "basedOn"), depth + 1)
+            called = _value(style, "name").lower()
+            outline, number = _value(style, "outlineLvl"), _value(style, "numId")
+            if found := re.fullmatch(r"heading (\d)|(title)", called):
+                level = int(found.group(1) or 1)
+            elif outline:
+                level = _level(outline)
+            self._known[name] = level, number != "0" if number else is_item
+        return self._known[name]
 
 
-def _blocks(parent: Any, styles: _Styles, out: MarkdownWriter) -> None:
+def _level(outline: str) -> int:
+    """Word counts from 0, and 9 is plain text."""
+    return int(outline) + 1 if outline in "012345678" else 0
+
+
+def _blocks(parent: Any, styles: _Styles, out: MarkdownWriter, on_progress: Callable[[], None]) -> None:
     for element in parent:
+        on_progress()
         name = local(element)
         if name == "p":
             text = _text(element)
-            if level := styles.level(element):
+            level, is_item = styles.of(element)
+            if level:
                 out.heading(level, text)
-            elif styles.is_list(element):
+            elif is_item:
                 out.item(text)
             else:
                 out.paragraph(text)
@@ -94,7 +94,7 @@ def _blocks(parent: Any, styles: _Styles, out: MarkdownWriter) -> None:
             for row in _children(element, "tr"):
                 out.row(_text(cell) for cell in _children(row, "tc"))
         elif name not in _DROPPED:  # content controls, insertions
-            _blocks(element, styles, out)
+            _blocks(element, styles, out, on_progress)
 
 
 def _children(parent: Any, wanted: str) -> Iterator[Any]:

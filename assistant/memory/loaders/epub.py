@@ -16,8 +16,8 @@ _CONTAINER = "META-INF/container.xml"
 _ENCRYPTED = "META-INF/encryption.xml"  # fonts may be, without harm
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """The chapters' Markdown and the book's title; ``on_page`` is called after each chapter."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """The chapters' Markdown and the book's title."""
     archive = Archive(path)
     root = next((element for element in archive.xml(_CONTAINER).iter() if local(element) == "rootfile"), None)
     if root is None:
@@ -40,6 +40,5 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
     texts: list[str] = []
     for name in names:
         raw = archive.read(name)
-        texts.append(extract(decode(raw, declared_encoding(raw))).text)
-        on_page()
+        texts.append(extract(decode(raw, declared_encoding(raw)), on_progress).text)
     return Extracted("\n\n".join(text for text in texts if text), title)

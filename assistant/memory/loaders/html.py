@@ -29,7 +29,7 @@ _BLOCKS = _tags(
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_DEPTH = 200  # of hidden elements within each other: more is an attack
+_PIECE = 1 << 20  # characters that are parsed at a time
 _META = re.compile(rb"""<meta[^>]{0,300}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _XML = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{2,40})["']""", re.IGNORECASE)
 
@@ -43,18 +43,21 @@ def declared_encoding(raw: bytes) -> str | None:
     return {"iso-8859-1": "cp1252", "latin-1": "cp1252", "utf-16": None}.get(name.lower(), name) if name else None
 
 
-def extract(html: str) -> Extracted:
+def extract(html: str, on_progress: Callable[[], None]) -> Extracted:
     """Text and title of a page; ``html`` is the decoded source."""
-    page = _Page(_DROPPED)
-    page.feed(html)
+    page = _read(html, _DROPPED, on_progress)
+    if not page.text():  # an element that was never closed: `<nav>` without an end took all
+        page = _read(html, _DROPPED - {"nav", "select", "button", "noscript"}, on_progress)
+    return Extracted(page.text(), page.title)
+
+
+def _read(html: str, dropped: frozenset[str], on_progress: Callable[[], None]) -> _Page:
+    page = _Page(dropped)
+    for start in range(0, len(html), _PIECE):
+        page.feed(html[start : start + _PIECE])
+        on_progress()
     page.close()
-    text = page.text()
-    if not text:  # an element that was never closed: `<nav>` without an end took all
-        page = _Page(_DROPPED - {"nav", "select", "button", "noscript"})
-        page.feed(html)
-        page.close()
-        text = page.text()
-    return Extracted(text=text, title=" ".join(page.title.split()))
+    return page
 
 
 class _Page(HTMLParser):
@@ -80,7 +83,7 @@ class _Page(HTMLParser):
         if self._hidden == ["p"] and (tag in _BLOCKS or tag in _HEADINGS):
             self._hidden.clear()  # a paragraph ends where the next block begins
         if self._hidden:
-            if tag == self._hidden[-1] and len(self._hidden) < _DEPTH and tag not in _VOID:
+            if tag == self._hidden[-1] and tag not in _VOID:
                 self._hidden.append(tag)
             return
         if tag in self._drop or (tag not in _VOID and tag not in _OPTIONAL_END and _is_hidden(attrs)):
@@ -167,7 +170,7 @@ def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
     )
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """An HTML file; ``on_page`` is never called: it is read in one go."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """An HTML file."""
     raw = path.read_bytes()
-    return extract(decode(raw, declared_encoding(raw)))
+    return extract(decode(raw, declared_encoding(raw)), on_progress)

@@ -13,14 +13,14 @@ from assistant.memory.loaders.markdown import MarkdownWriter
 _DROPPED = frozenset({"annotation", "tracked-changes", "forms", "sequence-decls", "note-citation", "notes"})
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """Markdown of the body; ``on_page`` is never called."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """Markdown of the body."""
     archive = Archive(path)
     manifest = "META-INF/manifest.xml"
     if manifest in archive.names and any(local(e) == "encryption-data" for e in archive.xml(manifest).iter()):
         raise NoText("is encrypted: save it without a password")
     out = MarkdownWriter()
-    _blocks(archive.xml("content.xml"), out, "")
+    _blocks(archive.xml("content.xml"), out, "", on_progress)
     return Extracted(out.text(), _title(archive))
 
 
@@ -30,8 +30,9 @@ def _title(archive: Archive) -> str:
     return next((element.text or "" for element in archive.xml("meta.xml").iter() if local(element) == "title"), "")
 
 
-def _blocks(parent: Any, out: MarkdownWriter, inside: str) -> None:
+def _blocks(parent: Any, out: MarkdownWriter, inside: str, on_progress: Callable[[], None]) -> None:
     for element in parent:
+        on_progress()
         name = local(element)
         if name == "h":
             level = attribute(element, "outline-level", "1")
@@ -42,9 +43,9 @@ def _blocks(parent: Any, out: MarkdownWriter, inside: str) -> None:
             out.row(_text(cell) for cell in element if local(cell) == "table-cell")
         elif name == "table" and attribute(element, "name") and inside == "spreadsheet":
             out.heading(1, attribute(element, "name"))
-            _blocks(element, out, name)
+            _blocks(element, out, name, on_progress)
         elif name and name not in _DROPPED:
-            _blocks(element, out, name)
+            _blocks(element, out, name, on_progress)
 
 
 def _text(element: Any) -> str:

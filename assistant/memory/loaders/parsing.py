@@ -1,11 +1,11 @@
 """Formats that have to be parsed, in a child process: a file may be broken or hostile, and parsers are not prepared.
 
 One child serves all files, one after the other, so that its start is paid once. It is killed when it neither answers
-nor reports a finished page for :data:`SILENCE_SECONDS`, and its memory is limited where the system can. It ends with
+nor reports progress for :data:`SILENCE_SECONDS`, and its memory is limited where the system can. It ends with
 its parent, or when it had nothing to do for a minute. Parent and child speak JSON lines::
 
     → {"path": "/a/b.pdf", "kind": "pdf", "limit": 200000000}
-    ← {} for a page that is done …  {"text": …, "title": …, "pages": […]}  or  {"reason": "is encrypted"}
+    ← {} now and then …  {"text": …, "title": …, "pages": […]}  or  {"reason": "is encrypted"}
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ _LOADERS = {
     "rtf": "rtf",
 }
 
-OnPage = Callable[[], None]
+OnProgress = Callable[[], None]  # called as often as a loader gets further: a page, a chapter, some paragraphs
 
 
 def parse(path: Path, kind: str, limit: int) -> Extracted:
@@ -159,9 +160,17 @@ def _main() -> None:
     os.dup2(2, 1)
     requests = os.fdopen(os.dup(0), encoding="utf-8")
 
+    told = 0.0
+
     def send(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer, ensure_ascii=False) + "\n")
         answers.flush()
+
+    def progress() -> None:
+        nonlocal told
+        if time.monotonic() > told + 0.5:
+            told = time.monotonic()
+            send({})
 
     while True:
         idle = _alarm(_IDLE_SECONDS, lambda: os._exit(0))
@@ -170,17 +179,17 @@ def _main() -> None:
         if not line:
             return
         try:
-            send(_answer(json.loads(line), lambda: send({})))
+            send(_answer(json.loads(line), progress))
         except MemoryError:
             # What is left of the memory is in pieces: another child serves the next file.
             send({"reason": f"needs more than {MEMORY >> 30} GB of memory to read", "last": True})
 
 
-def _answer(request: dict[str, Any], on_page: OnPage) -> dict[str, Any]:
+def _answer(request: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
     kind = request["kind"]
     try:
         loader = importlib.import_module(f"assistant.memory.loaders.{_LOADERS[kind]}")
-        found: Extracted = loader.load(Path(request["path"]), on_page)
+        found: Extracted = loader.load(Path(request["path"]), on_progress)
     except NoText as error:
         return {"reason": str(error)}
     except ImportError as error:

@@ -14,8 +14,8 @@ _CUT_WORD = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[^\W\d_])(?![A-ZА-Я�
 _NO_TITLE = re.compile(r"(?i)untitled|microsoft word|\.(?:docx?|pdf|indd|tex|dvi|qxd|pptx?)\b|^\W*$")
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """The pages' texts and the title; ``on_page`` is called after each page."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """The pages' texts and the title."""
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, PyPdfError
 
@@ -38,7 +38,7 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
         except Exception:  # one broken page does not take the others with it
             failed += 1
             pages.append("")
-        on_page()
+        on_progress()
     if not any(page.strip() for page in pages):
         if failed or not count:
             raise NoText("is broken: none of its pages can be read")

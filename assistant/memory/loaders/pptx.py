@@ -14,8 +14,8 @@ from assistant.memory.loaders.markdown import MarkdownWriter
 _MAIN = "ppt/presentation.xml"
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """The slides as pages; ``on_page`` is called after each."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """The slides as pages."""
     archive = Archive(path)
     relations = _relations(archive, _MAIN)
     pages: list[str] = []
@@ -28,7 +28,7 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
                 if sort == "notesSlide":
                     _blocks(archive.xml(notes), out)
             pages.append(out.text())
-            on_page()
+            on_progress()
     return Extracted(pages=tuple(pages), title=_title(archive))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from assistant.memory.loaders.extracted import Extracted
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """Plain text; ``on_page`` is never called."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """Plain text."""
     from striprtf.striprtf import rtf_to_text
 
     # RTF is ASCII, and what is beyond it is escaped in the encoding that the file names.

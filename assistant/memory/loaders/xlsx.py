@@ -12,8 +12,8 @@ from assistant.memory.loaders.extracted import Extracted, NoText
 from assistant.memory.loaders.table import readable
 
 
-def load(path: Path, on_page: Callable[[], None]) -> Extracted:
-    """Each sheet under its name as a heading; ``on_page`` is called after each sheet."""
+def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
+    """Each sheet under its name as a heading."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     if is_zipfile(path):
@@ -22,10 +22,9 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
     try:
         with CalamineWorkbook.from_path(str(path)) as workbook:
             for name in workbook.sheet_names:
-                lines = [line for line in readable(_cells(workbook.get_sheet_by_name(name).iter_rows())) if line]
-                if lines:
+                rows = workbook.get_sheet_by_name(name).iter_rows()
+                if lines := [line for line in readable(_cells(rows, on_progress)) if line]:
                     parts.append(f"# {name}\n\n" + "\n".join(lines))
-                on_page()
     except PasswordError as error:
         raise NoText("is encrypted: save it without a password") from error
     except CalamineError as error:
@@ -33,6 +32,7 @@ def load(path: Path, on_page: Callable[[], None]) -> Extracted:
     return Extracted("\n\n".join(parts))
 
 
-def _cells(rows: Iterator[list[Any]]) -> Iterator[list[str]]:
+def _cells(rows: Iterator[list[Any]], on_progress: Callable[[], None]) -> Iterator[list[str]]:
     for row in rows:
+        on_progress()
         yield [str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell) for cell in row]
