@@ -1,4 +1,4 @@
-"""The memory as a chat and the command line hold it: the index, the embedder it was made with, and how both are asked."""
+"""The memory as a chat and the command line hold it: the index, its embedder, and how both are asked."""
 
 from __future__ import annotations
 
