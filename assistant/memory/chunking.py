@@ -72,6 +72,11 @@ class _Section:
     blocks: list[_Block] = field(default_factory=list)
     tokens: int = 0
 
+    def takes(self, other: _Section) -> bool:
+        """Whether both are one chunk at most; what is between them counts, too, be it only white space."""
+        length = other.blocks[-1].end - self.blocks[0].start
+        return self.tokens + other.tokens <= LONGEST and length <= LONGEST * CHARACTERS_A_TOKEN
+
     def joined(self, other: _Section) -> _Section:
         common = [a for a, b in takewhile(lambda pair: pair[0] == pair[1], zip(self.path, other.path, strict=False))]
         return _Section(tuple(common) or self.path, self.blocks + other.blocks, self.tokens + other.tokens)
@@ -132,14 +137,17 @@ def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Se
             units.append((_Block(start, end, block.lines), _size(text[start:end], count_tokens)))
     total = sum(tokens for _, tokens in units)
     even = total if total <= LONGEST else total / math.ceil(total / ((SHORTEST + LONGEST) / 2))
-    part = _Section(section.path)
+    part: _Section | None = None
     for block, tokens in units:
-        if part.blocks and (part.tokens + tokens > LONGEST or part.tokens + tokens / 2 > even):
+        unit = _Section(section.path, [block], tokens)
+        if part and part.takes(unit) and part.tokens + tokens / 2 <= even:
+            part.blocks.append(block)
+            part.tokens += tokens
+            continue
+        if part:
             yield part
-            part = _Section(section.path)
-        part.blocks.append(block)
-        part.tokens += tokens
-    if part.blocks:
+        part = unit
+    if part:
         yield part
 
 
@@ -153,7 +161,7 @@ def _join(parts: Iterable[_Section]) -> list[_Section]:
     """Small parts with the next, or with the one before."""
     joined: list[_Section] = []
     for part in parts:
-        if joined and joined[-1].tokens < SHORTEST and joined[-1].tokens + part.tokens <= LONGEST:
+        if joined and joined[-1].tokens < SHORTEST and joined[-1].takes(part):
             joined[-1] = joined[-1].joined(part)
         else:
             _join_last(joined)
@@ -163,7 +171,7 @@ def _join(parts: Iterable[_Section]) -> list[_Section]:
 
 
 def _join_last(joined: list[_Section]) -> None:
-    if len(joined) > 1 and joined[-1].tokens < SHORTEST and joined[-2].tokens + joined[-1].tokens <= LONGEST:
+    if len(joined) > 1 and joined[-1].tokens < SHORTEST and joined[-2].takes(joined[-1]):
         joined[-2:] = [joined[-2].joined(joined[-1])]
 
 

@@ -13,18 +13,24 @@ LONGEST_WORD = 64  # characters; what is longer is no word, and its beginning te
 
 # Marks that belong to a word though Python does not count them as letters: accents, Hebrew, Arabic, Indic, Thai.
 _LETTER = "[\\w\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u109f]"
-# In this order: C++ and C#; e-mail; letters and digits, with 3.5, 10:30, v1.2 and 1,000,000 or don't as one word.
 _WORD = re.compile(
-    r"c\+\+(?!\w)|[cf]\#(?!\w)"
-    r"|(?<![\w-])[^\W\d]-[^\W\d]{2,}(?![\w-])"
-    rf"|{_LETTER}+(?:(?:(?<=\d)[.,:\u00a0\u202f](?=\d)|(?<=[^\W\d])['’](?=[^\W\d])){_LETTER}+)*",
-    re.IGNORECASE,
+    rf"""{_LETTER}+ (?:
+      [-.,:'’\u00a0\u202f] (?:
+          (?<= \d[^-'’] ) (?= \d )  # 3.5, 10:30, v1.2, 1,000,000
+        | (?<= [^\W\d]['’] ) (?= [^\W\d] )  # don't
+        | (?<= (?<![\w-])[^\W\d]- ) (?= [^\W\d]{{2,}} (?![\w-]) )  # e-mail
+      ) {_LETTER}+
+    | (?<= (?<!\w)[cC] ) \+\+ (?!\w)
+    | (?<= (?<!\w)[cCfF] ) \# (?!\w)
+    )*""",
+    re.VERBOSE,
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens of typesetting split words that are one
 _LOOSE_MARKS = re.compile("[\u0300-\u036f]")  # stress marks: what NFC could not put into a letter
-_GROUPED = re.compile(r"\d{1,3}(?:([,\u00a0\u202f])\d{3})(?:\1\d{3})*")  # thousands
-_CYRILLIC = re.compile("[а-яёА-ЯЁ]")
-_LATIN = re.compile("[a-zA-ZÀ-ÖØ-öø-ÿ]")
+_GROUPED = re.compile(r"\d{1,3}([,\u00a0\u202f])\d{3}(?:\1\d{3})*(\.\d+)?")  # thousands
+_LETTERS = re.compile(r"[^\W\d_]+")
+_CYRILLIC = re.compile("[а-яёА-ЯЁ]+")
+_LATIN = re.compile("[a-zA-ZÀ-ÖØ-öø-ÿ]+")
 _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+")
 _SPELLED = {"c++": "cpp", "c#": "csharp", "f#": "fsharp"}
 
@@ -65,7 +71,7 @@ def stems(text: str) -> list[str]:
     """
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text).replace("_", " "))
     words = [word[:LONGEST_WORD] for word in _WORD.findall(_EAST_ASIAN.sub(_characters_and_pairs, text))]
-    return [stem for word in words if (stem := _stem(word))] or [_fold(word) for word in words]
+    return [stem for word in words if (stem := _stem(word))] or [fold for word in words if (fold := _fold(word))]
 
 
 def language_of(text: str) -> str:
@@ -73,8 +79,7 @@ def language_of(text: str) -> str:
 
     A third of Cyrillic letters is Russian: talk about software is half Latin.
     """
-    cyrillic, latin = len(_CYRILLIC.findall(text)), len(_LATIN.findall(text))
-    letters = sum(map(str.isalpha, text))
+    letters, cyrillic, latin = (sum(map(len, one.findall(text))) for one in (_LETTERS, _CYRILLIC, _LATIN))
     if letters and cyrillic * 3 >= letters:
         return "ru"
     return "en" if latin * 2 >= letters else "other"
@@ -97,10 +102,10 @@ def _stem(word: str) -> str:
 
 def _fold(word: str) -> str:
     word = _LOOSE_MARKS.sub("", word.casefold()).replace("ё", "е").replace("’", "'")
-    if word[0].isdigit():
+    if word[:1].isdigit():
         # 1,000,000 is 1000000; a comma that is left is a decimal one.
         if _GROUPED.fullmatch(word):
-            return re.sub(r"\D", "", word)
+            return re.sub("[,\u00a0\u202f]", "", word)
         return re.sub("[,\u00a0\u202f]", ".", word)
     return _SPELLED.get(word) or word.replace("-", "")
 
