@@ -259,7 +259,7 @@ def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | 
             continue
         opening, heading = (_FENCE.match(line), _HEADING.match(line)) if markdown else (None, None)
         rule = _RULE.fullmatch(line)
-        if rule and start >= 0 and "\n" not in text[start:end] and not _ITEM.match(text, start):
+        if rule and start >= 0 and text.find("\n", start, end) < 0 and not _ITEM.match(text, start):
             yield _Block(start, stop, False), (1 if "=" in line else 2, _title(text[start:end]))
             start = -1
             continue

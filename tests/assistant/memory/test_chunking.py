@@ -138,6 +138,7 @@ def test_code_is_cut_between_definitions_that_head_it(chunks_of):
         "```\n" * 5_000,
         "# a\n" * 5_000,
         "x\n---\n" * 5_000,
+        "x\ny\n" + "---\n" * 20_000,
         "a \n" + " " * 100_000 + "\nb",
     ],
     ids=lambda text: text[:8].strip(),
