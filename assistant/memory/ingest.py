@@ -103,7 +103,7 @@ class Changed:
 
 
 def scan(
-    index: Index, paths: Sequence[Path], *, collection: str = DEFAULT_COLLECTION, max_bytes: int = documents.MAX_BYTES
+    index: Index, paths: Sequence[Path], *, collection: str = DEFAULT_COLLECTION, max_bytes: int | None = None
 ) -> Iterator[Changed | Unchanged | Removed | Skipped]:
     """What :func:`add` would do, as far as sizes and times tell. No file is read, nothing is written.
 
@@ -117,6 +117,8 @@ def scan(
         if isinstance(each, Skipped):
             unread.add(each.path)
             yield each
+        elif max_bytes is not None and each.size > max_bytes:
+            yield Skipped(each.path, "is larger than you want")
         elif before and not each.size:
             yield Removed(each.path, before[0])
         elif before and before[1:3] == (each.size, each.mtime_ns):
@@ -137,12 +139,13 @@ def add(
     paths: Sequence[Path],
     *,
     collection: str = DEFAULT_COLLECTION,
-    max_bytes: int = documents.MAX_BYTES,
+    max_bytes: int | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
     """Bring a collection up to date with files and folders.
 
     Args:
+        max_bytes: leave out larger files; None: those that are too large to be read whole.
         embedder: called when something is to be embedded: loading one takes longer than finding that nothing changed.
         stop: set from elsewhere: what was read is still written, the rest is left for the next run.
 
@@ -223,9 +226,10 @@ def _texts(read: _Read | _Same | Skipped) -> list[str]:
 class _Ingest:
     """Reads documents, and writes them in the same order."""
 
-    def __init__(self, index: Index, embedder: Callable[[], Embedder], collection: str, max_bytes: int):
+    def __init__(self, index: Index, embedder: Callable[[], Embedder], collection: str, max_bytes: int | None):
         self.chunks = self.sentences = 0
-        self._index, self._load, self._collection, self._max_bytes = index, embedder, collection, max_bytes
+        self._index, self._load, self._collection = index, embedder, collection
+        self._max_bytes = max_bytes or documents.MAX_BYTES
         self._in_flight: set[str] = set()  # keys of chunks that were read and are not written yet
 
     @cached_property

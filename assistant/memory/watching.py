@@ -40,6 +40,7 @@ def watch(
     paths: Sequence[Path],
     *,
     collection: str = DEFAULT_COLLECTION,
+    max_bytes: int | None = None,
     stop: threading.Event,
 ) -> Iterator[ingest.Event | Watching]:
     """:func:`~assistant.memory.ingest.add` now and after every change, until ``stop`` is set.
@@ -55,7 +56,7 @@ def watch(
     polling: bool | None = None  # None: watchfiles knows the systems that report nothing
 
     def again() -> Iterator[ingest.Event]:
-        for event in ingest.add(index, embedder, list(there), collection=collection, stop=stop):
+        for event in ingest.add(index, embedder, list(there), collection=collection, max_bytes=max_bytes, stop=stop):
             if not isinstance(event, Skipped) or event not in skipped:
                 yield event
             if isinstance(event, Skipped):

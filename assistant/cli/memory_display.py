@@ -1,0 +1,102 @@
+"""What the commands of memory print: tables, JSON, places and moments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from assistant.memory.files import printable
+
+if TYPE_CHECKING:
+    from assistant.memory.index import Passage, Place, StoredDocument
+
+
+def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Columns as wide as what they show, letters of two cells counted as two; the columns ``right`` to the right."""
+    widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = []
+        for column, (text, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - cell_len(text))
+            cells.append(space + text if column in right else text + space)
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    # Names of files need not be UTF-8: half a surrogate pair is escaped, so that reading it back gives the name.
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    click.echo("".join(f"\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else char for char in text))
+
+
+def shortened(text: str, width: int) -> str:
+    """At most ``width`` cells of a terminal, on one line."""
+    line = printable(" ".join(text.split()))
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + "…"
+
+
+def when(time: datetime) -> str:
+    return f"{time.astimezone():%Y-%m-%d %H:%M}"
+
+
+def modified(document: StoredDocument) -> datetime:
+    """When the file was changed last before it was read."""
+    return datetime.fromtimestamp(document.mtime_ns / 1e9, UTC)
+
+
+def place_in_document(place: Place) -> str:
+    """Page or lines, and the headings above: `page 3, Guide > Install`."""
+    lines = f"line {place.line}" if place.line == place.end_line else f"lines {place.line}–{place.end_line}"
+    where = f"page {place.page}" if place.page is not None else lines
+    return f"{where}, {shortened(place.heading, 60)}" if place.heading else where
+
+
+def place_text(place: Place) -> str:
+    return f"{printable(place.path)}, {place_in_document(place)}"
+
+
+def document_json(document: StoredDocument) -> dict[str, Any]:
+    return {
+        "id": document.id,
+        "collection": document.collection,
+        "path": str(document.path),
+        "kind": document.kind,
+        "title": document.title,
+        "language": document.language,
+        "size": document.size,
+        "chunks": document.chunks,
+        "modified": modified(document).isoformat(),
+        "added": document.added.isoformat(),
+        "updated": document.updated.isoformat(),
+        "digest": document.digest,
+    }
+
+
+def place_json(place: Place) -> dict[str, Any]:
+    return {
+        "document": place.document_id,
+        "collection": place.collection,
+        "path": str(place.path),
+        "title": place.title,
+        "page": place.page,
+        "line": place.line,
+        "end_line": place.end_line,
+        "start": place.start,
+        "end": place.end,
+        "heading": place.heading,
+        "modified": place.modified.isoformat(),
+    }
+
+
+def passage_json(passage: Passage) -> dict[str, Any]:
+    return {
+        "chunk": passage.chunk_id,
+        **place_json(passage.place),
+        "language": passage.language,
+        "tokens": passage.tokens,
+        "text": passage.text,
+    }
