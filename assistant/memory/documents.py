@@ -34,8 +34,8 @@ from models.errors import UserError
 __all__ = ["MAX_BYTES", "Document", "Found", "Kind", "Skipped", "Unreadable", "digest_of", "load", "walk"]
 
 Kind = Literal[
-    "text", "markdown", "html", "pdf", "docx", "epub", "code", "csv", "odt", "pptx", "xlsx", "rtf", "notebook"
-]
+    "text", "markdown", "code", "csv", "notebook", "html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf"
+]  # fmt: skip
 MAX_BYTES = 50_000_000  # of a file; formats that also hold pictures may have _PICTURES times as much
 _PICTURES = 4
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # of .doc, .xls, .ppt, and of anything that office programs encrypted
@@ -48,6 +48,7 @@ _SUFFIXES: dict[Kind, str] = {
     "pdf": "pdf",
     "docx": "docx docm dotx",
     "epub": "epub",
+    "fb2": "fb2",
     "odt": "odt ott odp ods",
     "pptx": "pptx pptm ppsx",
     "xlsx": "xlsx xlsm xlsb xls",
@@ -62,8 +63,8 @@ _SUFFIXES: dict[Kind, str] = {
 }
 _KIND_OF_SUFFIX: dict[str, Kind] = {f".{end}": kind for kind, ends in _SUFFIXES.items() for end in ends.split()}
 _KIND_OF_NAME: dict[str, Kind] = dict.fromkeys(("makefile", "dockerfile", "rakefile", "gemfile", "jenkinsfile"), "code")
-_PARSED: frozenset[Kind] = frozenset({"html", "pdf", "docx", "epub", "odt", "pptx", "xlsx", "rtf"})
-_WITH_MARKDOWN: frozenset[Kind] = frozenset({"markdown", "html", "docx", "epub", "odt", "pptx", "rtf", "notebook"})
+_PARSED: frozenset[Kind] = frozenset({"html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf"})
+_WITH_MARKDOWN = _PARSED - {"pdf", "rtf"} | {"markdown", "notebook"}
 
 
 class Unreadable(UserError):
@@ -118,7 +119,7 @@ def load(path: Path, *, max_bytes: int = MAX_BYTES) -> Document:
 
     Args:
         path: of a regular file; hidden files and links are taken as they are.
-        max_bytes: longest text or page; PDF and office files may be four times as long, for their pictures.
+        max_bytes: longest text; files of formats that hold pictures too may be four times as long.
 
     Raises:
         Unreadable: there is no text to be had: the file is missing, empty, binary, encrypted, broken, too long, …
@@ -154,7 +155,7 @@ def _load(path: Path, max_bytes: int) -> Document:
         raw = b"" if kind in _PARSED else head + file.read(limit + 1 - len(head))
         if len(raw) > limit:
             raise NoText(f"is too long: more than {_megabytes(limit)}")
-        extracted = _extract(path, kind, raw, limit)
+        extracted = _extract(path, kind, raw, max_bytes)
         now = os.fstat(file.fileno())
         if (now.st_size, now.st_mtime_ns) != (about.st_size, about.st_mtime_ns):
             raise NoText("was changed while it was read: add it again")
@@ -183,11 +184,11 @@ def _kind(path: Path, head: bytes) -> Kind:
     return "code" if start.startswith((b"#!", b"<?xml", b"<?php")) else "text"
 
 
-def _extract(path: Path, kind: Kind, raw: bytes, limit: int) -> Extracted:
+def _extract(path: Path, kind: Kind, raw: bytes, longest: int) -> Extracted:
     if kind in _PARSED:
         from assistant.memory.loaders.parsing import parse
 
-        return parse(path, kind, limit)
+        return parse(path, kind, longest)
     text = decode(raw)
     if kind == "csv":
         from assistant.memory.loaders.table import rows_as_lines

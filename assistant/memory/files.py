@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Folders of programs, not of their users. Names that begin with a dot are left out besides.
-_NOT_THE_USERS = frozenset({"__pycache__", "node_modules", "site-packages", "bower_components", "lost+found"})
+_NOT_THE_USERS = frozenset({"__pycache__", "node_modules", "site-packages", "lost+found", "$RECYCLE.BIN"})
 # Lock files of office programs, copies of editors.
 _LEFT_BEHIND = re.compile(
     r"~\$.*|\.~lock\..*|.*~|.*\.(?:swp|swo|tmp|bak|part|partial|crdownload)", re.IGNORECASE | re.DOTALL
@@ -29,8 +29,10 @@ _NO_TEXT = {
     "a program": "exe dll so dylib o a obj lib class pyc pyo wasm elf sys",
     "a font": "ttf otf woff woff2 eot",
     "a database": "db sqlite sqlite3 mdb accdb",
-    "data of a program": "gguf safetensors onnx pt pth bin npy npz pkl pickle parquet h5 tflite dat pack idx",
+    "data of a program": "gguf safetensors onnx pt pth bin npy npz pkl pickle parquet h5 tflite",
 }
+# Controls, line ends, and marks that turn the direction of what follows.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 NOT_A_FILE = "is a pipe, a socket or a device, not a file"
 _SORT_OF_SUFFIX = {f".{suffix}": sort for sort, suffixes in _NO_TEXT.items() for suffix in suffixes.split()}
 
@@ -95,7 +97,7 @@ def sort_without_text(path: Path) -> str | None:
 def printable(path: Path | str) -> str:
     """A name that fits on one line of any terminal, whatever bytes the file system has."""
     name = os.fsencode(path).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", name)
 
 
 def _folder(top: Path, seen: set[tuple[int, int]]) -> Iterator[Found | Skipped]:

@@ -48,14 +48,23 @@ class Archive:
             raise NoText("is broken or cut short") from error
 
     def xml(self, name: str) -> Any:
-        """The root element (lxml) of a part; entities stay unexpanded, nothing outside is fetched."""
-        from lxml import etree
+        """The root element (lxml) of a part."""
+        return parse_xml(self.read(name))
 
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-        try:
-            return etree.fromstring(self.read(name), parser)
-        except etree.XMLSyntaxError as error:
-            raise NoText("is broken or cut short") from error
+
+def parse_xml(raw: bytes, *, huge: bool = False) -> Any:
+    """The root element (lxml). Entities stay unexpanded, nothing outside is fetched; ``huge`` allows texts over 10 MB.
+
+    Raises:
+        NoText: it is no XML, or an attack.
+    """
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=huge)
+    try:
+        return etree.fromstring(raw, parser)
+    except etree.XMLSyntaxError as error:
+        raise NoText("is broken or cut short") from error
 
 
 def local(element: Any) -> str:

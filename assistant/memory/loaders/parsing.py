@@ -34,6 +34,7 @@ _LOADERS = {
     "pdf": "pdf",
     "docx": "docx",
     "epub": "epub",
+    "fb2": "fictionbook",
     "odt": "opendocument",
     "pptx": "pptx",
     "xlsx": "xlsx",

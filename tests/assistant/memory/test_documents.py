@@ -353,6 +353,17 @@ def test_epub_in_the_order_of_its_spine(tmp_path: Path) -> None:
     assert "DRM" in reason(_epub(tmp_path / "drm.epub", **{"META-INF/encryption.xml": locked}))
 
 
+def test_fiction_book(tmp_path: Path) -> None:
+    source = """<?xml version="1.0" encoding="windows-1251"?><FictionBook xmlns="urn:fb"><description><title-info>
+        <book-title>Ревизор</book-title></title-info></description><body><title><p>Комедия</p></title><section><title><p>Явление</p>
+        <p>первое</p></title><p>Я пригласил <i>вас</i>,
+        господа</p><poem><stanza><v>раз</v><v>два</v></stanza></poem></section></body>
+        <binary id="a.jpg">/9j/4AAQ</binary></FictionBook>"""
+    document = load(write(tmp_path / "a.fb2", source.encode("cp1251")))
+    assert (document.kind, document.title) == ("fb2", "Ревизор")
+    assert document.text == "# Комедия\n\n## Явление первое\n\nЯ пригласил вас, господа\n\nраз\nдва"
+
+
 def test_open_document(tmp_path: Path) -> None:
     body = """<o xmlns:t="urn:t" xmlns:table="urn:table">
         <t:h t:outline-level="2">Глава</t:h><t:p>слово<t:s/><t:span>два</t:span>
