@@ -1,4 +1,4 @@
-"""Excel tables (XLSX, XLSB, XLS) with the library calamine, of the extra ``documents``: a row a line, as in CSV."""
+"""Excel tables (XLSX, XLSB, XLS) with the library calamine, of the extra ``documents``: a row a paragraph, as in CSV."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
             for name in workbook.sheet_names:
                 rows = workbook.get_sheet_by_name(name).iter_rows()
                 if lines := [line for line in readable(_cells(rows, on_progress)) if line]:
-                    parts.append(f"# {name}\n\n" + "\n".join(lines))
+                    parts += [f"# {name}", *lines]
     except PasswordError as error:
         raise NoText("is encrypted: save it without a password") from error
     except CalamineError as error:
