@@ -8,8 +8,9 @@ from itertools import combinations, islice
 
 from assistant.database import Database
 
-MATCHES = 60_000  # FTS5 scores every chunk that matches, some µs each: more than this are not asked for
-CANDIDATES = 400  # chunks that are scored by our own sum
+MATCHES = 30_000  # FTS5 scores every chunk that matches, 2 µs each: more than this are not asked for
+CANDIDATES = 400  # chunks that are scored by all words when only some chose them
+FEW = 1000  # chunks that are scored one by one when a filter leaves no more
 _K1, _B = 1.2, 0.75  # as in FTS5
 
 
@@ -33,7 +34,7 @@ class Lexical:
         if not terms or limit < 1:
             return []
         with self._database.transaction(write=False):
-            if allowed is not None and len(allowed) <= CANDIDATES:
+            if allowed is not None and len(allowed) <= FEW:
                 return self._rescored(list(allowed), terms)[:limit]
             every = " OR ".join(map(_quoted, terms))
             match = self._selective(terms)
@@ -54,7 +55,7 @@ class Lexical:
         sql = "SELECT rowid, -rank FROM chunks_fts WHERE chunks_fts MATCH ? ORDER BY rank"
         if allowed is None:
             return [(row[0], row[1]) for row in self._database.rows(f"{sql} LIMIT ?", match, limit)]
-        found = ((row[0], row[1]) for row in self._database.each(sql, match))
+        found = ((row[0], row[1]) for row in self._database.rows(sql, match))
         return list(islice((hit for hit in found if hit[0] in allowed), limit))
 
     def _selective(self, terms: Sequence[str]) -> str | None:
