@@ -176,13 +176,7 @@ def _join_last(joined: list[_Section]) -> None:
 
 
 def _sections(document: Document) -> Iterator[_Section]:
-    if document.kind == "csv":
-        text = document.text
-        yield _Section(blocks=[_Block(start, end, True) for start, end in _lines(text) if text[start:end].strip()])
-    elif document.kind == "code":
-        yield from _definitions(document.text)
-    else:
-        yield from _headed(document)
+    return _definitions(document.text) if document.kind == "code" else _headed(document)
 
 
 def _lines(text: str) -> Iterator[Span]:
@@ -218,7 +212,7 @@ def _definitions(text: str) -> Iterator[_Section]:
 
 
 def _headed(document: Document) -> Iterator[_Section]:
-    """Prose at its headings and pages."""
+    """Prose and tables at their headings and pages."""
     pages = iter((*document.pages, len(document.text) + 1))
     following = next(pages)
     headings: list[tuple[int, str]] = []
@@ -246,8 +240,9 @@ def _headed(document: Document) -> Iterator[_Section]:
 
 
 def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | None]]:
-    """Paragraphs, fenced listings and headings (those with their level and title), parted by blank lines and pages."""
+    """Paragraphs, listings, rows, and headings with their level and title; parted by blank lines and pages."""
     text, pages, markdown = document.text, frozenset(document.pages), document.is_markdown
+    rows = document.kind in ("csv", "xlsx")
     start, end, fence = -1, 0, ""  # start < 0: between two paragraphs
     for begin, stop in _lines(text):
         line = text[begin:stop]
@@ -258,6 +253,10 @@ def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | 
                 start, fence = -1, ""
             continue
         opening, heading = (_FENCE.match(line), _HEADING.match(line)) if markdown else (None, None)
+        if rows and not heading:
+            if line.strip():
+                yield _Block(begin, stop, True), None
+            continue
         rule = _RULE.fullmatch(line)
         if rule and start >= 0 and text.find("\n", start, end) < 0 and not _ITEM.match(text, start):
             yield _Block(start, stop, False), (1 if "=" in line else 2, _title(text[start:end]))

@@ -111,6 +111,9 @@ def test_rows_of_a_table_stay_whole(chunks_of):
     assert len(chunks) > 1
     assert [line for each in chunks for line in each.text.split("\n")] == rows
     assert spoken(chunks) == rows
+    sheets = chunks_of(document("# Fair\n\n" + "\n".join(rows[:40]), "xlsx"))
+    assert {each.heading for each in sheets} == {"Fair"}
+    assert spoken(sheets)[1:] == rows[1:40]
 
 
 def test_code_is_cut_between_definitions_that_head_it(chunks_of):
