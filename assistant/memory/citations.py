@@ -30,7 +30,7 @@ State = Literal["fresh", "changed", "vanished", "removed"]
 SAME_WORDS = 0.6  # share of a sentence's stems that a passage must have to be what it stands on
 FOREIGN_WORDS = 0.3  # with less than this in every passage, it is not from them
 SHORTEST_STATEMENT = 4  # stems
-SAME_MEANING = 0.6  # cosine that a passage's sentence must reach where the words are of another language
+SAME_MEANING = 5.0  # how far above the ranking's zero a cosine must be, times its weight: 0.5 of use-multilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,8 +367,11 @@ def _supporter(
     if ranked and ranked.share(statement, claims) >= SAME_WORDS:
         return ranked
     if embedder:
+        from assistant.memory.rerank import scale_of
+
         able = [reader for reader in readers if all(map(reader.evidence.has, claims))]
         meanings = [(reader.meaning(statement, embedder), reader) for reader in able]
         meaning, closest = max(meanings, key=lambda pair: pair[0], default=(0.0, None))
-        return closest if meaning >= SAME_MEANING else None
+        scale = scale_of(embedder.name)
+        return closest if meaning >= scale.zero + SAME_MEANING / scale.weight else None
     return None
