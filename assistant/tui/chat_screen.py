@@ -15,6 +15,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import TextArea
 
+import assistant.tui.memory_commands  # noqa: F401 - its commands are there once it is imported
 from assistant.memory import attachments
 from assistant.tui import commands, completing, editor, exporting, tables
 from assistant.tui.dialogs import Chats, Help

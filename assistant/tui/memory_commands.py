@@ -6,7 +6,6 @@ import asyncio
 import os
 import shlex
 import textwrap
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from assistant.tui.markdown import printable
 
 if TYPE_CHECKING:
     from assistant.memory.facts import Fact
-    from assistant.memory.index import Passage
+    from assistant.memory.feedback import Mark
     from assistant.memory.memory import Memory
     from assistant.tui.chat_screen import ChatScreen
 
@@ -190,21 +189,16 @@ async def _feedback(chat: ChatScreen, memory: Memory, *, reset: bool) -> None:
         chat.look_at_sources()
         return
 
-    def read() -> list[tuple[int, Passage]]:
-        values: Counter[int] = Counter()
-        for one in memory.feedback.list():
-            values[one.chunk_id] += one.value
-        passages = memory.index.passages(list(values))
-        return sorted(((values[one.chunk_id], one) for one in passages), key=lambda pair: -pair[0])
-
-    marked = await asyncio.to_thread(read)
-    if not marked:
+    marks: dict[int, list[Mark]] = {}
+    for mark in await asyncio.to_thread(memory.feedback.list):
+        marks.setdefault(mark.chunk_id, []).append(mark)
+    if not marks:
         await chat.note(chat.say("feedback_none"))
         return
     parts: list[tuple[str, str]] = [(chat.say("feedback_title"), "bold")]
-    for value, passage in marked:
-        words = " ".join(printable(passage.text).split())
-        colour = "$text-success" if value > 0 else "$text-warning"
-        parts += [(f"\n  {'▲' if value > 0 else '▼'} {value:+} ", colour), (printable(passage.path.name), "$text")]
+    for same in sorted(marks.values(), key=lambda same: -sum(mark.value for mark in same)):
+        value, words = sum(mark.value for mark in same), " ".join(printable(same[0].text).split())
+        sign, colour = ("▲", "$text-success") if value > 0 else ("▼", "$text-warning") if value else (" ", "")
+        parts += [(f"\n  {sign} {value:+} ", colour), (printable(same[0].path.name), "$text")]
         parts.append((f"  {textwrap.shorten(words, SHOWN, placeholder='…')}", "$text-muted"))
     await chat.note(Content.assemble(*parts, "\n", (chat.say("feedback_how"), "$text-muted")))

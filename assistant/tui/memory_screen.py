@@ -145,13 +145,16 @@ class MemoryScreen(ConversationScreen):
             return
 
         async def mark(memory: Memory) -> None:
-            def rate() -> int:
-                new = 0 if _mark(memory, answer) == value else value
-                memory.feedback.rate(answer.id, _chunks(answer), new)
-                return new
+            def rate() -> tuple[int, int]:
+                before = _mark(memory, answer)
+                memory.feedback.rate(answer.id, _chunks(answer), 0 if before == value else value)
+                return before, _mark(memory, answer)
 
-            new = await asyncio.to_thread(rate)
-            self.hint(self.say("feedback_good" if new > 0 else "feedback_bad" if new else "feedback_back"))
+            before, now = await asyncio.to_thread(rate)
+            if not (before or now):  # its documents were removed from memory
+                self.hint(self.say("feedback_no_sources"))
+            else:
+                self.hint(self.say("feedback_good" if now > 0 else "feedback_bad" if now else "feedback_back"))
             self.look_at_sources()
 
         self.with_memory(mark)
