@@ -46,7 +46,7 @@ def add(
 
     if not collection.strip():
         raise UsageError("A collection needs a name.", "Leave --collection out for the default one.")
-    most = settings.bytes_of(max_size) if max_size else None
+    most = _bytes(max_size) if max_size else None
     named = {Path(os.path.abspath(path.expanduser())) for path in paths}
     stop = threading.Event()
     unread = stopped = False
@@ -81,6 +81,13 @@ def add(
         raise Cancelled("Stopped; what was read is in memory.", "The same command goes on with the rest.")
     if unread and not watch:
         sys.exit(1)
+
+
+def _bytes(size: str) -> int:
+    try:
+        return settings.bytes_of(size)
+    except ValueError as error:
+        raise UsageError(f"“{size}” is no size.", "Give one such as 500kB or 20MB.") from error
 
 
 def _print_plan(plan: Iterator[Changed | Unchanged | Removed | Skipped], as_json: bool) -> None:

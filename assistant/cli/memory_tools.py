@@ -146,13 +146,11 @@ def import_(file: Path) -> None:
     """Take over what `assistant memory export` has written. What is here stays."""
     with Memory.open() as memory:
         report = memory.index.import_(file)
-    said = (
-        (report.added, "added"),
-        (report.updated, "updated"),
-        (report.unchanged, "unchanged"),
-        (report.facts, "facts"),
+    click.echo(
+        f"{report.added:,} documents added, {report.updated:,} updated, {report.unchanged:,} unchanged; "
+        f"{report.facts:,} facts added.",
+        err=True,
     )
-    click.echo(f"{', '.join(f'{count:,} {what}' for count, what in said)}.", err=True)
     if report.not_embedded:
         click.echo(f"{report.not_embedded:,} passages have no vectors yet: assistant memory reindex", err=True)
 
