@@ -37,15 +37,16 @@ def m001_documents_and_chunks(db: Database) -> None:
             updated TEXT NOT NULL,
             UNIQUE (collection, path)
         )""")
-    # key: digest of the normalised text, so that a text is stored and embedded once. stems: what FTS5 indexes.
+    # key: digest of the normalised text, so that a text is stored and embedded once. stems: what FTS5 indexes; before
+    # the text, because SQLite reads a long row from its beginning to the column that is asked for.
     db.execute("""
         CREATE TABLE chunks (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             key TEXT NOT NULL UNIQUE,
             language TEXT NOT NULL,
             tokens INTEGER NOT NULL,
-            text TEXT NOT NULL,
-            stems TEXT NOT NULL
+            stems TEXT NOT NULL,
+            text TEXT NOT NULL
         )""")
     # Where a chunk stands: offsets are characters of the document's text, pages and lines count from 1.
     db.execute("""
