@@ -6,8 +6,7 @@ numbers or names are in no passage it cites is marked with what is missing.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from assistant.memory.claims import Claim, Evidence, claims_of
 from assistant.memory.files import digest_of
 from assistant.memory.grounding import LINED_KINDS, Source, is_refusal
+from assistant.memory.markers import parse, sentences_with_ids
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import stems
 
@@ -110,11 +110,11 @@ def check(answer: str, sources: Sequence[Source], *, question: str = "", embedde
     if is_refusal(answer):
         return Checked()
     readers = {source.id: _Reader(source) for source in sources}
-    prose, markers = _parse(answer)
+    prose, markers = parse(answer)
     asked = Evidence(question)
     found: dict[int, tuple[float, Citation]] = {}
     unsupported = []
-    for (start, end), cited in _cited(prose, markers):
+    for (start, end), cited in sentences_with_ids(prose, markers):
         statement = _Statement(prose[start:end], question)
         if not statement.stems or prose[start:end].endswith(("?", ":")) or prose.startswith("#", start):
             continue
@@ -135,7 +135,7 @@ def check(answer: str, sources: Sequence[Source], *, question: str = "", embedde
             before = found.get(reader.id)
             if before is None or (citation.attributed, -fit) < (before[1].attributed, -before[0]):
                 found[reader.id] = fit, citation
-    ids = dict.fromkeys(id for _, _, ids in markers for id in ids)
+    ids = dict.fromkeys(id for marker in markers for id in marker.ids)
     for id in ids:  # also those that stand alone, as in a list of sources at the end
         if id in readers and (id not in found or found[id][1].attributed):
             citation = found[id][1] if id in found else readers[id].cite(None)
@@ -188,62 +188,6 @@ def source_line(citation: Citation, language: str = "en", state: State = "fresh"
 def source_lines(citations: Sequence[Citation], index: Index, language: str = "en") -> list[str]:
     """:func:`source_line` of each, with its state now."""
     return [source_line(citation, language, state(citation, index)) for citation in citations]
-
-
-# Reading the answer
-
-_IDS = r"\d{1,3}(?:\s*[-–—,;]\s*\d{1,3})*"
-_WORDS = r"(?:sources?|passages?|источник\w?|текст\w?|№)\s*"
-_MARKER = re.compile(
-    rf"[\[【]\s*(?:\^|{_WORDS})?(?P<a>{_IDS})\s*(?:†[^\]】\n]*)?[\]】]|\({_WORDS}(?P<b>{_IDS})\s*\)", re.IGNORECASE
-)
-_NOT_PROSE = re.compile(
-    r"""^[ ]{0,3}(?P<fence>```+|~~~+).*?(?:^[ ]{0,3}(?P=fence)|\Z)  # code
-    | (?P<tick>`+)[^\n]*?(?P=tick)
-    | !?\[[^\[\]\n]*\]\(\s*<?[^\s()]+>?(?:\s+"[^"\n]*")?\s*\)       # a link
-    | ^[ ]{0,3}\[[^\]\n]+\]:\s*(?:<|\w+:|www\.|/)\S*                # its definition
-    | ^\s*(?:[-*+]\s+)?\[[ xX]\](?=\s)                              # a box to tick
-    | ^\s*\d{1,3}[.)](?=\s)                                         # the number of an item
-    | \w+://\S+""",
-    re.MULTILINE | re.DOTALL | re.VERBOSE,
-)
-_Marker = tuple[int, int, tuple[int, ...]]
-
-
-def _parse(answer: str) -> tuple[str, list[_Marker]]:
-    """The answer with spaces for all that is no prose, markers included, and the markers: (start, end, ids)."""
-    prose = _NOT_PROSE.sub(lambda match: re.sub(r"\S", " ", match[0]), answer)
-    markers = [(match.start(), match.end(), _ids(match["a"] or match["b"])) for match in _MARKER.finditer(prose)]
-    return _MARKER.sub(lambda match: " " * len(match[0]), prose), markers
-
-
-def _ids(text: str) -> tuple[int, ...]:
-    found: list[int] = []
-    for part in re.split("[,;]", text):
-        numbers = [int(number) for number in re.findall(r"\d+", part)]
-        span = range(numbers[0], numbers[-1] + 1) if numbers[-1] - numbers[0] < 50 else numbers
-        found += span if len(numbers) == 2 else numbers
-    return tuple(dict.fromkeys(found))
-
-
-def _cited(prose: str, markers: Sequence[_Marker]) -> Iterator[tuple[Span, set[int]]]:
-    """Each sentence with the ids that stand in it or after it; before it where a line begins with one."""
-    spans = list(sentences(prose, 0, len(prose)))
-    cited: list[set[int]] = [set() for _ in spans]
-    for start, end, ids in markers:
-        line = prose.rfind("\n", 0, start) + 1
-        words = re.search(r"\w", prose[line:])
-        first = line + words.start() if words else len(prose)
-        leads = any(line <= m[0] < first for m in markers) and not prose[line : min(start, first)].strip(" \t-*•>")
-        if first > start or leads:
-            owner = next((n for n, (_, stop) in enumerate(spans) if stop > start and "\n" not in prose[end:stop]), None)
-        else:
-            owner = None
-        if owner is None:
-            owner = max((n for n, (begin, _) in enumerate(spans) if begin < start), default=None)
-        if owner is not None:
-            cited[owner].update(ids)
-    return zip(spans, cited, strict=True)
 
 
 class _Statement:
