@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from assistant.memory.memory import Recall
 
 MOST_TOKENS = 1536  # of what memory found, and at most a third of the window: reading it is what one waits for
+LARGEST_SHARE = 0.4  # of the room that is left: the answer may be in the third passage, and not at the end of the first
 SMALLEST_PART = 96  # tokens; less of a passage than this is not worth its place
 
 
@@ -52,16 +53,18 @@ def room_for_passages(window: int, attached: bool) -> int:
 
 
 def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> Recalled:
-    """The best passages in ``room`` tokens, told by ``count``. One that is longer than what is left is cut around its
-    best sentence. Those of an attached file are read in its order."""
+    """The best passages in ``room`` tokens, told by ``count``. One that would leave too little for those after it is cut
+    around its best sentence. Those of an attached file are read in its order."""
     from assistant.memory.citations import ATTACHED
     from assistant.memory.grounding import Source
 
     chosen: list[tuple[Passage, float]] = []
-    for hit in recall.hits:
+    for number, hit in enumerate(recall.hits):
         passage = hit.passage
-        if (tokens := count(passage.text)) > room:
-            passage = around(passage, hit.span, room / tokens)
+        share = 1.0 if passage.document_id == ATTACHED else max(LARGEST_SHARE, 1 / (len(recall.hits) - number))
+        most = int(room * share)
+        if (tokens := count(passage.text)) > most:
+            passage = around(passage, hit.span, most / tokens)
             tokens = count(passage.text)
         if tokens > room:  # of a few words: the estimate was too high
             continue
