@@ -92,7 +92,9 @@ class Evidence:
     @cached_property
     def _numbers(self) -> frozenset[str]:
         found = {value for _, values in _numbers(self.text) for value in values}
-        found.update(_plain(digits) for digits in re.findall(r"\d+", self.text))  # of 1 000 also 1: be lenient here
+        for text, _ in _numbers(self.text):
+            if len(parts := text.split()) > 1:  # 1 000 or, in a table, two numbers
+                found.update(*map(_values, parts))
         folded = self.text.casefold().replace("ё", "е")
         found.update(_NUMERALS[word] for word in _WORD.findall(folded) if word in _NUMERALS)
         return frozenset(found)
