@@ -284,7 +284,7 @@ class Conversation:
             load_seconds += yield from self._load()
             self._about_user = self._facts()
             asked = question.text
-            if recall is not None and recall.hits:
+            if recall is not None:
                 recalled = choose_passages(recall, self._room_for_passages(question), self._counter.text)
                 asked = recalled.question(question.text, cite=not (choices or self.options.constraint))
                 yield recalled

@@ -25,7 +25,7 @@ class Recalled:
 
     Attributes:
         sources: the passages, numbered as the answer may cite them.
-        in_memory: False: nothing was found, and the model is not asked.
+        in_memory: False: nothing was found, and the model is not asked. True without sources: a fact about the user was.
         left_out: passages that were found, but for which there was no room.
     """
 
@@ -37,6 +37,8 @@ class Recalled:
         """What the model reads: the passages, what to do with them, the question."""
         from assistant.memory.grounding import question_with
 
+        if not self.sources:
+            return question
         return question_with(self.sources, question, language_of([question]), cite=cite)
 
 
@@ -53,7 +55,7 @@ def room_for_passages(window: int, attached: bool) -> int:
 
 
 def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> Recalled:
-    """The best passages in ``room`` tokens, told by ``count``. One that would leave too little for those after it is cut
+    """The best passages in ``room`` tokens, told by ``count``. One that would leave too little for the others is cut
     around its best sentence. Those of an attached file are read in its order."""
     from assistant.memory.citations import ATTACHED
     from assistant.memory.grounding import Source
@@ -85,6 +87,8 @@ def ground(answer: StoredMessage, recalled: Recalled, question: str) -> None:
     from assistant.memory.grounding import is_refusal
 
     answer.in_memory = not is_refusal(answer.text)
+    if not recalled.sources:
+        return
     checked = check(answer.text, recalled.sources, question=question)
     answer.citations, answer.unsupported = list(checked.citations), list(checked.unsupported)
     answer.unknown = checked.unknown
