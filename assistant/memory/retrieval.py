@@ -26,7 +26,8 @@ CANDIDATES = 50  # of each leg
 WORDS, MEANING, RANK_OFFSET = 2.0, 1.0, 10
 SHORT_QUESTION = 3  # words without stop words: it may need the question before it
 CONTEXT = 0.4  # the weight of the question before
-FEW_WORDS = 0.2  # a smaller share of the question's words says nothing: only the meaning can tell
+# Shares of the question's words, by their rarity. Where fewer than FEW stand, only the meaning can tell.
+ENOUGH_WORDS, FEW_WORDS = 0.5, 0.2
 NEAR_DUPLICATE = 0.9  # of the words in common
 CROSS_ENCODED = 20  # best candidates that a cross-encoder reads
 _SURE = 8.0  # logits of a cross-encoder count up to this
@@ -37,7 +38,7 @@ class Hit:
     """A passage with what was found out about it.
 
     Attributes:
-        score: from 0 to 1, of the final ranking; 0.5: as likely as not that it answers the question.
+        score: from 0 to 1, of the final ranking; from 0.5 on the passage by itself says that memory has something.
         bm25, cosine: higher is better; the ranks in each leg from 1; None: the leg did not find it.
         fused: of reciprocal ranks.
         span: characters of the passage's text: the sentence that is nearest in meaning.
@@ -119,7 +120,8 @@ class Retriever:
             features = question.features(
                 texts[id],
                 _stems_of_title(f"{passage.title} {passage.place.heading}"),
-                cosine=found.cosine + (self._scale.across if passage.language != language else 0.0),
+                cosine=found.cosine,
+                across=passage.language != language,
                 modified=passage.place.modified,
                 feedback=marks.get(id, 0),
             )
@@ -162,10 +164,14 @@ class Retriever:
         return Question(words, rarity)
 
     def _tells(self, score: float, hit: Hit) -> bool:
-        """Whether memory has something about the question: enough of its words, or none and a near meaning."""
+        """Whether memory has something about the question: a good passage, its words, or none of them and a near
+        meaning. Rather too much is let through: the language model reads it yet, and what is lost here nobody sees."""
         features = hit.features
         assert features
-        return score >= 0 or (features.coverage < FEW_WORDS and features.cosine >= self._scale.near)
+        if score >= 0 or features.coverage >= ENOUGH_WORDS:
+            return True
+        near = self._scale.near_across if features.across else self._scale.near
+        return features.coverage < FEW_WORDS and features.cosine >= near
 
     def _reread(self, query: str, ranked: list[tuple[float, Hit]]) -> list[tuple[float, Hit]]:
         """Let the cross-encoder add what it thinks of the best."""
