@@ -76,7 +76,10 @@ def _from_file(citation: Citation) -> Quote | None:
 
 
 def _joined(one: str, other: str) -> str:
-    return f"{one}\n\n{other}" if one.strip() and other.strip() else one + other
+    """Chunks of a document, which may have lost the empty lines between them."""
+    if one.strip() and other.strip():
+        return one.rstrip("\n") + "\n\n" + other.lstrip("\n")
+    return one + other
 
 
 def _last(text: str) -> str:

@@ -188,18 +188,25 @@ class PassageDialog(Dialog[None]):
             if quote.state != "fresh":
                 yield Static(Content.styled(say(f"passage_{quote.state}"), "$text-warning"))
             with VerticalScroll():
-                yield Static(Content(printable(quote.before)), classes="line", id="before")
-                yield Static(Content.styled(printable(quote.text), "reverse"), id="cited")
-                yield Static(Content(printable(quote.after)), classes="line", id="after")
+                yield Static(self._text(), id="passage")
             yield Static("", classes="line", id="said", markup=False)
 
+    def _text(self) -> Content:
+        before, cited, after = (printable(part) for part in (self._quote.before, self._quote.text, self._quote.after))
+        return Content.assemble(
+            (before, "$text-muted"), (cited, "bold $text on $primary-muted"), (after, "$text-muted")
+        )
+
     def on_mount(self) -> None:
-        for part in self.query("#before, #cited, #after").results(Static):
-            part.display = bool(str(part.content))
+        self.query_one(VerticalScroll).focus()
+        self.call_after_refresh(self._show_cited)
+
+    def _show_cited(self) -> None:
+        """Scroll until the cited sentence stands in the middle."""
         scroll = self.query_one(VerticalScroll)
-        scroll.focus()
-        cited = self.query_one("#cited")
-        self.call_after_refresh(lambda: scroll.scroll_to_center(cited, animate=False))
+        width = self.query_one("#passage").size.width
+        above = Content(printable(self._quote.before)).get_height({}, width) if width else 0
+        scroll.scroll_to(y=max(0, above - scroll.size.height // 2), animate=False)
 
     def action_open_file(self) -> None:
         self.query_one("#said", Static).update(open_file(self.strings, self._citation))
