@@ -11,6 +11,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from assistant.memory.files import printable
+from assistant.memory.grounding import LINED_KINDS
 
 if TYPE_CHECKING:
     from assistant.memory.index import Passage, Place, StoredDocument
@@ -49,10 +50,16 @@ def modified(document: StoredDocument) -> datetime:
 
 
 def place_in_document(place: Place) -> str:
-    """Page or lines, and the headings above: `page 3, Guide > Install`."""
-    lines = f"line {place.line}" if place.line == place.end_line else f"lines {place.line}–{place.end_line}"
-    where = f"page {place.page}" if place.page is not None else lines
-    return f"{where}, {shortened(place.heading, 60)}" if place.heading else where
+    """The page, or the lines where they are those of the file, and the headings above: `page 3, Guide > Install`."""
+    where = []
+    if place.page is not None:
+        where.append(f"page {place.page}")
+    elif place.kind in LINED_KINDS:
+        same = place.line == place.end_line
+        where.append(f"line {place.line}" if same else f"lines {place.line}–{place.end_line}")
+    if place.heading:
+        where.append(shortened(place.heading, 60))
+    return ", ".join(where) or f"from character {place.start:,}"
 
 
 def place_text(place: Place) -> str:
