@@ -8,7 +8,7 @@ from itertools import combinations, islice
 
 from assistant.database import Database
 
-MATCHES = 30_000  # FTS5 scores every chunk that matches, 2 µs each: more than this are not asked for
+MATCHES = 20_000  # FTS5 scores every chunk that matches, 2 µs each: more than this are not asked for
 CANDIDATES = 800  # chunks that are scored by all words when only some chose them
 FEW = 1000  # chunks that are scored one by one when a filter leaves no more
 _K1, _B = 1.2, 0.75  # as in FTS5
