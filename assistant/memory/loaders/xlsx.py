@@ -1,4 +1,4 @@
-"""Excel tables (XLSX, XLSB, XLS) with the library calamine, of the extra ``documents``: a row a paragraph, as in CSV."""
+"""Excel tables (XLSX, XLSB, XLS) with calamine, of the extra ``documents``: rows as in CSV, each a paragraph."""
 
 from __future__ import annotations
 
