@@ -25,8 +25,9 @@ LINED_KINDS = frozenset({"text", "markdown", "code", "csv"})  # whose lines are 
 
 NOT_IN_MEMORY = {"en": "Not in memory.", "ru": "Нет в памяти."}
 
-# Difference of the log-probabilities of yes and no from which on a question counts as answered by the passages.
-ANSWERABLE = 0.6
+# Difference of the log-probabilities of yes and no from which on a question counts as answered by the passages: the
+# starter keeps 97 % of what can be answered, and refuses two thirds of what cannot.
+ANSWERABLE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,17 @@ _TASK = (
 )
 _CITE = " After each sentence put the number of its passage in brackets, such as [1]."
 _REFUSE = " If the passages do not answer the question, write only: {not_in_memory}"
-_GATE = "Is the answer to this question written in the passages above? Answer Yes or No."
-_YES_NO = ("Yes", "No")
+# The gate asks in the language of the question: it tells more questions apart than in English.
+_GATES = {
+    "en": (
+        _QUESTION + "Do the passages above contain the answer to this question? Answer only Yes or No.",
+        ("Yes", "No"),
+    ),
+    "ru": (
+        "Вопрос: {question}\n\nЕсть ли в текстах выше ответ на этот вопрос? Ответь только «Да» или «Нет».",
+        ("Да", "Нет"),
+    ),
+}
 _LANGUAGES = {"en": "English", "ru": "Russian"}
 _PAGE = {"en": "page", "ru": "стр."}
 _LINE = {"en": "line", "ru": "строка"}
@@ -116,7 +126,8 @@ def question_with(
 
 def gate_with(sources: Sequence[Source], question: str, language: str, nonce: str | None = None) -> str:
     """The user message that asks whether the passages answer the question at all; see :func:`answerable`."""
-    return fenced(sources, language, nonce) + "\n\n" + _QUESTION.format(question=question) + _GATE
+    gate, _ = _GATES.get(language, _GATES["en"])
+    return fenced(sources, language, nonce) + "\n\n" + gate.format(question=question)
 
 
 def answerable(
@@ -137,7 +148,8 @@ def answerable(
         what :meth:`Engine.score` raises.
     """
     asked = Message("user", gate_with(sources, question, language, nonce))
-    yes, no = engine.score([*messages, asked], _YES_NO)
+    _, choices = _GATES.get(language, _GATES["en"])
+    yes, no = engine.score([*messages, asked], choices)
     return yes - no >= ANSWERABLE
 
 
