@@ -25,7 +25,7 @@ class Recalled:
 
     Attributes:
         sources: the passages, numbered as the answer may cite them.
-        in_memory: False: nothing was found, and the model is not asked. True without sources: a fact about the user was.
+        in_memory: False: nothing was found, and the model is not asked. True without sources: a fact about the user.
         left_out: passages that were found, but for which there was no room.
     """
 
