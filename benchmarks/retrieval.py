@@ -11,6 +11,7 @@ answers. All goes through what the product uses: files are added to an index and
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import shutil
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 NOTES = Path(__file__).parent / "data" / "notes.json"
 LANGUAGES = ("en", "ru")
-ALL = 200  # passages of a search: more than both legs find, so that each leg can be looked at alone
+ALL = 200  # passages of a search: more than there are, so that each leg can be looked at alone
 WANTED = {"use-multilingual": (0.93, 0.99), "e5-small": (0.95, 0.99)}  # recall@1 and @5 of the same language
 Z = 1.96  # of a 95 % interval
 
@@ -263,9 +264,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.embedder or installed():
             embedder = Kept(load_embedder(name))
-            for each in (
-                *measure_aligned(arguments.path, embedder, reranker, Path(folder)),
-                *measure_notes(embedder, reranker, Path(folder)),
+            for each in itertools.chain(
+                measure_aligned(arguments.path, embedder, reranker, Path(folder)),
+                measure_notes(embedder, reranker, Path(folder)),
             ):
                 rows.append(each)
                 held = "" if each.holds else "  DOES NOT HOLD"

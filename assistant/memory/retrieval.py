@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assistant.memory.feedback import Feedback
 
 CANDIDATES = 50  # of each leg
+RANKED = 50  # best of both that are looked at more closely
 # Weighted reciprocal rank fusion (Cormack et al. 2009): words are the surer leg.
 WORDS, MEANING, RANK_OFFSET = 2.0, 1.0, 10
 SHORT_QUESTION = 3  # words without stop words: it may need the question before it
@@ -76,7 +77,6 @@ class _Candidate:
     cosine: float = 0.0
     cosine_rank: int | None = None
     span: tuple[int, int] = (0, 0)
-    fused: float = 0.0
 
 
 class Retriever:
@@ -125,13 +125,13 @@ class Retriever:
                 modified=passage.place.modified,
                 feedback=marks.get(id, 0),
             )
-            ranked.append((features.score(self._scale), _hit(passage, found, features)))
+            score = features.score(self._scale)
+            ranked.append((score, _hit(passage, found, features, probability(score))))
         ranked.sort(key=lambda each: (-each[0], -each[1].fused, each[1].passage.chunk_id))
         confident = any(self._tells(score, hit) for score, hit in ranked[:limit])
         if self._reranker:
             ranked = self._reread(query, ranked)
-        hits = [replace(hit, score=probability(score)) for score, hit in ranked]
-        return Retrieved(query, tuple(_diverse(hits, texts, limit)), confident)
+        return Retrieved(query, tuple(_diverse([hit for _, hit in ranked], texts, limit)), confident)
 
     def _vector(self, query: str, context: str | None) -> NDArray[np.float32]:
         vector = self._embedder.query(query)
@@ -153,6 +153,9 @@ class Retriever:
         for rank, (id, bm25) in enumerate(by_words, 1):
             if id in found:  # another process may have removed it
                 found[id].bm25, found[id].bm25_rank = bm25, rank
+        if len(found) > RANKED:
+            best = sorted(found, key=lambda id: -_reciprocal_ranks(found[id]))[:RANKED]
+            found = {id: found[id] for id in best}
         return found
 
     def _question(self, words: Sequence[str], before: Sequence[str]) -> Question:
@@ -181,25 +184,28 @@ class Retriever:
         scored = [(score + _logit(float(value)), hit) for (score, hit), value in zip(some, read, strict=True)]
         lowest = min((score for score, _ in scored), default=0.0)
         # The others stay behind, however sure it is that those were bad.
-        rest = [(min(score, lowest), hit) for score, hit in ranked[CROSS_ENCODED:]]
-        return sorted(scored, key=lambda each: -each[0]) + rest
+        scored += [(min(score, lowest), hit) for score, hit in ranked[CROSS_ENCODED:]]
+        scored.sort(key=lambda each: -each[0])
+        return [(score, replace(hit, score=probability(score))) for score, hit in scored]
 
 
-def _hit(passage: Passage, found: _Candidate, features: Features) -> Hit:
-    fused = 0.0
-    if found.bm25_rank:
-        # Of a question in another language only a name or a number is found by words: that is not much of a vote.
-        fused += WORDS * features.coverage / (RANK_OFFSET + found.bm25_rank)
-    if found.cosine_rank:
-        fused += MEANING / (RANK_OFFSET + found.cosine_rank)
+def _reciprocal_ranks(found: _Candidate, coverage: float = 1.0) -> float:
+    """What the legs say together. Of a question in another language only a name or a number is found by words: such a
+    vote counts as much as the share of the question that the passage has."""
+    words = WORDS * coverage / (RANK_OFFSET + found.bm25_rank) if found.bm25_rank else 0.0
+    meaning = MEANING / (RANK_OFFSET + found.cosine_rank) if found.cosine_rank else 0.0
+    return words + meaning
+
+
+def _hit(passage: Passage, found: _Candidate, features: Features, score: float) -> Hit:
     return Hit(
         passage=passage,
-        score=0.0,
+        score=score,
         bm25=found.bm25,
         bm25_rank=found.bm25_rank,
         cosine=found.cosine,
         cosine_rank=found.cosine_rank,
-        fused=fused,
+        fused=_reciprocal_ranks(found, features.coverage),
         span=found.span,
         features=features,
     )
