@@ -53,7 +53,7 @@ class Database:
         self.path = path
         self.schema = schema
         self._lock = threading.RLock()
-        with explained(path, schema):
+        with _files_explained(path, schema), explained(path, schema):
             if path:
                 _create_private(path)
             self._db = sqlite3.connect(
@@ -133,7 +133,7 @@ class Database:
     def copy_to(self, path: Path) -> None:
         """A compact copy of all that is there now, private like it. A file of this name is replaced."""
         copy = replace(self.schema, name="the copy", elsewhere="Choose another place for it.")
-        with self._lock, explained(path, copy):
+        with self._lock, _files_explained(path, copy), explained(path, copy):
             if self.path and path.exists() and path.samefile(self.path):
                 raise self.schema.error(f"{path} is {self.schema.name} itself.", copy.elsewhere)
             with _written_whole(path) as partial:
@@ -250,9 +250,6 @@ def explained(path: Path | None, schema: Schema) -> Iterator[None]:
     what = f"{schema.name} {path or 'in memory'}"
     try:
         yield
-    except OSError as error:
-        said = f"{what} cannot be opened: {error.strerror or error}.", schema.elsewhere
-        raise schema.error(_sentence(said[0]), said[1]) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte: the primary code
         if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and path and _is_full(path)):
@@ -266,6 +263,16 @@ def explained(path: Path | None, schema: Schema) -> Iterator[None]:
         else:
             said = f"{what} failed: {error}.", schema.elsewhere
         raise schema.error(_sentence(said[0]), said[1]) from error
+
+
+@contextmanager
+def _files_explained(path: Path | None, schema: Schema) -> Iterator[None]:
+    """The system's errors too, where the file itself is opened; elsewhere they are those of the caller's own work."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{schema.name} {path} cannot be opened: {error.strerror or error}."
+        raise schema.error(_sentence(said), schema.elsewhere) from error
 
 
 def _sentence(text: str) -> str:

@@ -71,14 +71,17 @@ def _merge(index: Index, source: Index) -> Imported:
     if theirs and (index.embedder is None or not index.counts()["vectors"]):
         index.use_embedder(*theirs)
     same = theirs is not None and index.embedder == theirs
-    documents = source.database.rows("SELECT *, CAST(path AS BLOB) AS name FROM documents ORDER BY id")
+    documents = source.database.rows(
+        """SELECT id, collection, CAST(path AS BLOB), kind, title, language, size, mtime_ns, digest, added, updated
+           FROM documents ORDER BY id"""
+    )
     remaining = iter(documents)
     while some := list(islice(remaining, _AT_ONCE)):
         with index.transaction():
             rows = index.database.rows("SELECT id FROM embedders WHERE current = 1")
             embedder = rows[0][0] if rows else None
             for row in some:
-                document = DocumentRow(row["collection"], row["name"], *tuple(row)[3:11])
+                document = DocumentRow(*tuple(row)[1:])
                 before = _mine(index, document)
                 if before and (before["digest"] == document.digest or before["updated"] >= document.updated):
                     unchanged += 1
