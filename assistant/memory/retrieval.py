@@ -29,6 +29,7 @@ SHORT_QUESTION = 3  # words without stop words: it may need the question before 
 CONTEXT = 0.4  # the weight of the question before
 # Shares of the question's words, by their rarity. Where fewer than FEW stand, only the meaning can tell.
 ENOUGH_WORDS, FEW_WORDS = 0.5, 0.2
+TELLING = 3  # best passages that say whether memory has something
 NEAR_DUPLICATE = 0.9  # of the words in common
 CROSS_ENCODED = 20  # best candidates that a cross-encoder reads
 _SURE = 8.0  # logits of a cross-encoder count up to this
@@ -106,29 +107,28 @@ class Retriever:
         words = stems(query)
         before = stems(context) if context and len(words) <= SHORT_QUESTION else []
         vector = self._vector(query, context if before else None)
-        candidates = self._candidates([*words, *before], vector, filter)
-        ids = list(candidates)
-        passages = self._index.passages(ids, filter)
-        texts = self._index.stems_of(ids)
-        marks = self._feedback.of(ids) if self._feedback else {}
-        question = self._question(words, before)
+        with self._index.database.transaction(write=False):  # one state of the memory, whoever changes it meanwhile
+            candidates = self._candidates([*words, *before], vector, filter)
+            passages = self._index.passages(list(candidates), filter)
+            texts = self._index.stems_of(list(candidates))
+            marks = self._feedback.of(candidates) if self._feedback else {}
+            question = self._question(words, before)
         language = language_of(query)
         ranked = []
         for passage in passages:
             id = passage.chunk_id
-            found = candidates[id]
             features = question.features(
                 texts[id],
                 _stems_of_title(f"{passage.title} {passage.place.heading}"),
-                cosine=found.cosine,
+                cosine=candidates[id].cosine,
                 across=passage.language != language,
                 modified=passage.place.modified,
                 feedback=marks.get(id, 0),
             )
             score = features.score(self._scale)
-            ranked.append((score, _hit(passage, found, features, probability(score))))
+            ranked.append((score, _hit(passage, candidates[id], features, probability(score))))
         ranked.sort(key=lambda each: (-each[0], -each[1].fused, each[1].passage.chunk_id))
-        confident = any(self._tells(score, hit) for score, hit in ranked[:limit])
+        confident = any(self._tells(score, hit) for score, hit in ranked[:TELLING])
         if self._reranker:
             ranked = self._reread(query, ranked)
         return Retrieved(query, tuple(_diverse([hit for _, hit in ranked], texts, limit)), confident)
@@ -151,8 +151,7 @@ class Retriever:
         for id, cosine, span in self._index.compare(vector, [id for id, _ in by_words if id not in found]):
             found[id] = _Candidate(cosine=cosine, span=span)
         for rank, (id, bm25) in enumerate(by_words, 1):
-            if id in found:  # another process may have removed it
-                found[id].bm25, found[id].bm25_rank = bm25, rank
+            found[id].bm25, found[id].bm25_rank = bm25, rank
         if len(found) > RANKED:
             best = sorted(found, key=lambda id: -_reciprocal_ranks(found[id]))[:RANKED]
             found = {id: found[id] for id in best}
