@@ -91,6 +91,7 @@ class ChatScreen(MemoryScreen):
             for path in files:
                 await asyncio.to_thread(documents.load, path)
         except UserError as error:
+            self.unhint()
             await self.note(self.say("file_failed", reason=error.message), "error")
             return
         if conversation is self.conversation and self.idle():

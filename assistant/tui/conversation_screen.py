@@ -51,7 +51,7 @@ class ConversationScreen(Screen[None]):
         self.model: Installed | None = None
         self.first = setup.conversation  # what opens once there is a model
         self._system = setup.system
-        self.look_up_first = setup.looked_up_in  # by a new conversation, as :attr:`looked_up_in`
+        self.look_up_first = setup.looked_up_in  # until there is a conversation, as :attr:`looked_up_in`
         self._memory: Memory | None = None
         self._opening = threading.Lock()
         self.result: Result | None = None
@@ -103,6 +103,11 @@ class ConversationScreen(Screen[None]):
     def hint(self, text: str) -> None:
         """Say something in passing, in the status line: a box over the prompt would hide what is being typed."""
         self._hint, self._hint_until = text, time.monotonic() + HINT_SECONDS
+        self.show_status()
+
+    def unhint(self) -> None:
+        """What was said in passing is over."""
+        self._hint_until = 0.0
         self.show_status()
 
     def state_words(self) -> str:
@@ -192,6 +197,7 @@ class ConversationScreen(Screen[None]):
         assert self.model is not None
         # A stored chat keeps its own system prompt; `-s` is for the one that was asked for beside it.
         asked_for = self.conversation is None and id == self.setup.conversation
+        looked_up_in = self.looked_up_in  # a new chat goes on like the one before it
         try:
             self.conversation = Conversation(
                 self.session.engine,
@@ -202,8 +208,8 @@ class ConversationScreen(Screen[None]):
                 id=id,
                 memory=self.open_memory if self.setup.memory else None,
             )
-            if self.look_up_first is not None and (id is None or asked_for):
-                self.conversation.look_up(True, self.look_up_first or None)
+            if looked_up_in is not None and (id is None or asked_for):
+                self.conversation.look_up(True, looked_up_in or None)
         except UserError as error:
             await self.fail(error)
             if self.conversation is None:

@@ -46,8 +46,9 @@ class MemoryScreen(ConversationScreen):
 
     async def look_up(self, collection: str | None) -> bool:
         """Look questions up in this collection from here on (empty: in all), or not (None). New conversations, too."""
-        self.look_up_first = collection
-        if self.conversation is not None:
+        if self.conversation is None:
+            self.look_up_first = collection
+        else:
             try:
                 self.conversation.look_up(collection is not None, collection or None)
             except UserError as error:
