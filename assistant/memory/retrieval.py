@@ -77,7 +77,7 @@ class _Candidate:
     bm25_rank: int | None = None
     cosine: float = 0.0
     cosine_rank: int | None = None
-    span: tuple[int, int] = (0, 0)
+    span: tuple[int, int] | None = None
 
 
 class Retriever:
@@ -151,7 +151,8 @@ class Retriever:
         for id, cosine, span in self._index.compare(vector, [id for id, _ in by_words if id not in found]):
             found[id] = _Candidate(cosine=cosine, span=span)
         for rank, (id, bm25) in enumerate(by_words, 1):
-            found[id].bm25, found[id].bm25_rank = bm25, rank
+            candidate = found.setdefault(id, _Candidate())  # one without vectors, in a damaged memory
+            candidate.bm25, candidate.bm25_rank = bm25, rank
         if len(found) > RANKED:
             best = sorted(found, key=lambda id: -_reciprocal_ranks(found[id]))[:RANKED]
             found = {id: found[id] for id in best}
@@ -202,10 +203,10 @@ def _hit(passage: Passage, found: _Candidate, features: Features, score: float) 
         score=score,
         bm25=found.bm25,
         bm25_rank=found.bm25_rank,
-        cosine=found.cosine,
+        cosine=found.cosine if found.cosine_rank else None,
         cosine_rank=found.cosine_rank,
         fused=_reciprocal_ranks(found, features.coverage),
-        span=found.span,
+        span=found.span or (0, len(passage.text)),
         features=features,
     )
 

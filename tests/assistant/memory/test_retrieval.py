@@ -257,3 +257,12 @@ def test_small_features_cannot_outweigh_words() -> None:
     praised = Features(cosine=0.3, title=0.5, recency=1.0, feedback=3)
     worded = Features(cosine=0.3, coverage=0.8, window=0.6)
     assert worded.score(scale) > praised.score(scale)
+
+
+def test_chunks_without_vectors_are_still_found_by_words(make: Make, embedder: Embedder) -> None:
+    index = make({"a.txt": "The spare key hangs behind the ladder.", "b.txt": "Rehearsals are on Wednesdays."})
+    chunk = Retriever(index, embedder).search("spare key").hits[0].passage.chunk_id
+    index.database.write("DELETE FROM vectors WHERE chunk_id = ?", chunk)
+    hit = Retriever(index, embedder).search("spare key").hits[0]
+    assert (hit.passage.chunk_id, hit.cosine_rank) == (chunk, None)
+    assert hit.passage.text[slice(*hit.span)] == hit.passage.text
