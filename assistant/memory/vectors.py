@@ -137,19 +137,20 @@ class Matrix:
                   LIMIT {_READ_AT_ONCE}"""
         width = self._data_dims() * 2 if self._exact else -(-self._data_dims() // 64) * 8
         while rows := self._database.rows(sql, self._last, embedder):
-            counts = np.fromiter((len(row[2]) // width for row in rows), np.int64, len(rows))
+            ids, chunk_ids, blobs = zip(*rows, strict=True)
+            counts = np.fromiter(map(len, blobs), np.int64, len(rows)) // width
             ends = self._count + np.cumsum(counts)
             self._reserve(int(ends[-1]))
-            blob = b"".join(row[2] for row in rows)
+            blob = b"".join(blobs)
             if self._exact:
                 new = np.frombuffer(blob, "<f2").reshape(-1, self._data_dims())
                 self._data[self._count : ends[-1]] = new
             else:
                 self._data[:, self._count : ends[-1]] = np.frombuffer(blob, "<u8").reshape(-1, width // 8).T
-            self._ids = np.append(self._ids, np.fromiter((row[0] for row in rows), np.int64, len(rows)))
-            self.chunk_ids = np.append(self.chunk_ids, np.fromiter((row[1] for row in rows), np.int64, len(rows)))
+            self._ids = np.append(self._ids, np.array(ids, np.int64))
+            self.chunk_ids = np.append(self.chunk_ids, np.array(chunk_ids, np.int64))
             self._first = np.append(self._first, ends - counts)
-            self._count, self._last = int(ends[-1]), int(rows[-1][0])
+            self._count, self._last = int(ends[-1]), int(ids[-1])
             if len(rows) < _READ_AT_ONCE:
                 return
 
