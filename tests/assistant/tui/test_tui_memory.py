@@ -228,6 +228,9 @@ async def test_sources_survive_a_retry_and_a_restart(remembering, open_chat, not
         assert "[1] guide.md" in sources(chat)
         await chat.pilot.press("f3")
         await chat.until(lambda: isinstance(chat.app.screen, SourcesDialog))
+        await chat.pilot.press("escape", "ctrl+n")
+        await chat.until(lambda: chat.questions == [])
+        assert "memory" in chat.text.splitlines()[0]  # a new chat goes on like the one before it
 
 
 async def test_what_no_source_says_is_named(remembering, open_chat, notes):
