@@ -47,6 +47,7 @@ class Memory:
         self.index = index
         self.facts = Facts(index.database)
         self.feedback = Feedback(index.database)
+        self._embedder: Embedder | None = None
         self._attached: dict[tuple[Path, int, int], Memory] = {}
 
     @classmethod
@@ -69,13 +70,15 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @cached_property
+    @property
     def embedder(self) -> Embedder:
         """The one whose vectors are in the index; for an empty index the best that is installed."""
         from assistant.memory.embedding import best_installed, load_embedder
 
         used = self.index.embedder
-        return load_embedder(used[0] if used else best_installed())
+        if self._embedder is None or (used and used.name != self._embedder.name):  # another program may change it
+            self._embedder = load_embedder(used.name if used else best_installed())
+        return self._embedder
 
     @cached_property
     def reranker(self) -> CrossEncoder | None:
@@ -94,10 +97,17 @@ class Memory:
     def search(
         self, query: str, *, limit: int = 10, filter: Filter | None = None, context: str | None = None
     ) -> Retrieved:
-        """The passages nearest to a query; ``context`` is the question before it."""
+        """The passages nearest to a query; ``context`` is the question before it.
+
+        Raises:
+            IndexUnusable: the index has vectors of another version of its embedder.
+        """
         from assistant.memory.retrieval import Retriever
 
-        retriever = Retriever(self.index, self.embedder, self.reranker, self.feedback)
+        embedder = self.embedder
+        if self.index.embedder:
+            self.index.use_embedder(embedder.name, embedder.version, embedder.dims)
+        retriever = Retriever(self.index, embedder, self.reranker, self.feedback)
         return retriever.search(query, limit=limit, filter=filter or Filter(), context=context)
 
     def recall(
@@ -160,7 +170,7 @@ class Memory:
         key = (file, found.size, found.mtime_ns)
         if key not in self._attached:
             memory = Memory(Index.in_memory())
-            memory.embedder = self.embedder
+            memory._embedder = self.embedder
             for event in add(memory.index, lambda: self.embedder, [file]):
                 if isinstance(event, Skipped):
                     raise UsageError(f"{file} cannot be attached: {event.reason}", "Check the file after @.")
