@@ -10,12 +10,12 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from assistant.database import Database, Schema
+from assistant.memory import reembedding
 from assistant.memory.lexical import Lexical
 from assistant.memory.passages import (
     DOCUMENT_COLUMNS,
@@ -27,6 +27,7 @@ from assistant.memory.passages import (
     document_of,
     passage_of,
 )
+from assistant.memory.reembedding import EmbedderId
 from models.errors import UserError
 from models.paths import memory_file
 
@@ -55,7 +56,6 @@ __all__ = [
 DEFAULT_COLLECTION = "default"
 _REINDEX = "Embed it anew: `assistant memory reindex`."
 _AT_ONCE = 500  # parameters of one query
-_SAMPLE = 20_000  # characters that tell a document's language
 
 
 class IndexUnusable(UserError):
@@ -82,14 +82,6 @@ SCHEMA = Schema(
 )
 
 
-class EmbedderId(NamedTuple):
-    """Which embedder vectors come from: those of two are never compared."""
-
-    name: str
-    version: str
-    dims: int
-
-
 class Index:
     """The memory's database.
 
@@ -101,6 +93,7 @@ class Index:
         self.path = path
         self.database = Database(path, SCHEMA)
         self._lexical = Lexical(self.database)
+        self._declared: EmbedderId | None = None
         self._allowed: tuple[object, tuple[NDArray[np.int64], frozenset[int]] | None] | None = None
 
     @classmethod
@@ -138,85 +131,46 @@ class Index:
     @property
     def embedder(self) -> EmbedderId | None:
         """The one whose vectors are searched; None before the first document."""
-        rows = self.database.rows("SELECT name, version, dims FROM embedders WHERE current = 1")
-        return EmbedderId(*rows[0]) if rows else None
+        return reembedding.current(self.database)
 
     def use_embedder(self, name: str, version: str, dims: int) -> None:
-        """Declare whose vectors come. An index without vectors takes any; call it before the first :meth:`put`.
+        """Declare whose vectors :meth:`put` is given. An index without vectors takes any.
 
         Raises:
             IndexUnusable: the vectors in the index are of another one.
         """
         wanted = EmbedderId(name, version, dims)
-        if self.embedder == wanted:
-            return
-        with self.transaction():
-            if self.database.rows("SELECT 1 FROM embedders WHERE current = 1 AND vectors > 0"):
-                assert self.embedder
-                raise IndexUnusable(
-                    f"The memory was embedded by {self.embedder.name} ({self.embedder.version}), not by {name}.",
-                    _REINDEX,
-                )
-            self._make_current(self._embedder_row(wanted))
+        used = self.embedder
+        if used != wanted:
+            with self.transaction():
+                if used and self.database.rows("SELECT 1 FROM embedders WHERE vectors > 0"):
+                    message = f"The memory was embedded by {used.name} ({used.version}), not by {name} ({version})."
+                    raise IndexUnusable(message, _REINDEX)
+                reembedding.make_current(self.database, wanted)
+        self._declared = wanted
 
     def not_embedded(self, embedder: EmbedderId, limit: int = 256) -> list[tuple[int, str, list[tuple[int, int]]]]:
         """Chunks without vectors of this embedder: (id, text, the spans that other vectors of it have, or none).
 
         Call it again after :meth:`add_vectors`, until there are none: a process that dies in between loses nothing.
         """
-        rows = self.database.rows(
-            """SELECT id, text, (SELECT spans FROM vectors WHERE chunk_id = chunks.id LIMIT 1) AS spans FROM chunks
-               WHERE NOT EXISTS (SELECT 1 FROM vectors v JOIN embedders e ON e.id = v.embedder_id
-                                 WHERE v.chunk_id = chunks.id AND e.name = ? AND e.version = ? AND e.dims = ?)
-               ORDER BY id LIMIT ?""",
-            *(*embedder, limit),
-        )
-        from assistant.memory.vectors import spans_of
-
-        return [(row["id"], row["text"], spans_of(row["spans"] or b"")) for row in rows]
+        return reembedding.waiting(self.database, embedder, limit)
 
     def count_not_embedded(self, embedder: EmbedderId) -> int:
         """How many chunks have no vectors of this embedder."""
-        rows = self.database.rows(
-            """SELECT (SELECT count(*) FROM chunks) -
-                      (SELECT count(*) FROM vectors v JOIN embedders e ON e.id = v.embedder_id
-                       WHERE e.name = ? AND e.version = ? AND e.dims = ?)""",
-            *embedder,
-        )
-        return int(rows[0][0])
+        return reembedding.count_waiting(self.database, embedder)
 
     def add_vectors(
         self, embedder: EmbedderId, vectors: Iterable[tuple[int, Sequence[tuple[int, int, NDArray[np.float32]]]]]
     ) -> None:
         """Give chunks, by their ids, the vectors of an embedder that need not be the current one."""
-        from assistant.memory.storing import store_vectors
-        from assistant.memory.vectors import pack
-
         with self.transaction():
-            id = self._embedder_row(embedder)
-            for chunk_id, some in vectors:
-                if self.database.rows("SELECT 1 FROM chunks WHERE id = ?", chunk_id):  # not removed meanwhile
-                    store_vectors(self.database, chunk_id, id, pack(some, embedder.dims))
+            reembedding.add(self.database, embedder, vectors)
 
     def switch_embedder(self, embedder: EmbedderId) -> bool:
         """Search by this embedder's vectors from now on, and drop the others'. False: some chunks have none yet."""
         with self.transaction():
-            if self.count_not_embedded(embedder):
-                return False
-            id = self._embedder_row(embedder)
-            self._make_current(id)
-            self.database.write("DELETE FROM vectors WHERE embedder_id <> ?", id)
-            self.database.write("DELETE FROM embedders WHERE id <> ?", id)
-        return True
-
-    def _embedder_row(self, embedder: EmbedderId) -> int:
-        self.database.write("INSERT OR IGNORE INTO embedders (name, version, dims) VALUES (?, ?, ?)", *embedder)
-        rows = self.database.rows("SELECT id FROM embedders WHERE name = ? AND version = ? AND dims = ?", *embedder)
-        return int(rows[0][0])
-
-    def _make_current(self, id: int) -> None:
-        self.database.write("UPDATE embedders SET current = 0 WHERE current = 1 AND id <> ?", id)
-        self.database.write("UPDATE embedders SET current = 1 WHERE id = ?", id)
+            return reembedding.switch(self.database, embedder)
 
     # ---- writing
 
@@ -253,48 +207,20 @@ class Index:
             IndexUnusable: no embedder was declared, or a vector is not one of it.
         """
         from assistant.memory import storing
-        from assistant.memory.chunking import key_of
-        from assistant.memory.stemming import language_of
-        from assistant.memory.vectors import pack
 
-        current = self.database.rows("SELECT id, dims FROM embedders WHERE current = 1")
-        if not current:
-            raise IndexUnusable("No embedder was declared for the memory.", "Run `assistant memory check`.")
-        embedder_id, dims = current[0]
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        document_row = storing.DocumentRow(
-            collection=storing.clean(collection),
-            path=os.fsencode(found.path),
-            kind=document.kind,
-            title=storing.clean(document.title),
-            language=language_of(document.text[:_SAMPLE]),
-            size=found.size,
-            mtime_ns=found.mtime_ns,
-            digest=digest,
-            added=now,
-            updated=now,
-        )
-        try:
-            rows = [
-                storing.ChunkRow(
-                    key=key_of(chunk.text),
-                    text=storing.clean(chunk.text),
-                    tokens=chunk.tokens,
-                    packed=pack(some, dims) if some else None,
-                    occurrence=storing.Occurrence(
-                        *(position, chunk.start, chunk.end, document.page_of(chunk.start)),
-                        *(document.line_of(chunk.start), document.line_of(max(chunk.start, chunk.end - 1))),
-                        storing.clean(chunk.heading),
-                    ),
-                )
-                for position, (chunk, some) in enumerate(zip(chunks, vectors, strict=True))
-            ]
-        except ValueError as error:
-            raise IndexUnusable(f"The embedder does not fit the memory: {error}.", _REINDEX) from error
         with self.transaction():
-            number, *ids = storing.store(self.database, document_row, rows, embedder_id)
+            current = self.database.rows("SELECT id FROM embedders WHERE current = 1")
+            # Another process may have embedded everything anew, with vectors of the same length.
+            if not current or self._declared is None or self.embedder != self._declared:
+                raise IndexUnusable("The memory is not embedded by what these vectors come from.", _REINDEX)
+            try:
+                row = storing.document_row(collection, found, digest, document)
+                rows = storing.chunk_rows(document, chunks, vectors, self._declared.dims)
+            except ValueError as error:
+                raise IndexUnusable(f"The embedder does not fit the memory: {error}.", _REINDEX) from error
+            number, *ids = storing.store(self.database, row, rows, current[0][0])
             without = [(id, row.key) for id, row in zip(ids, rows, strict=True) if not row.packed]
-            embedded = self._embedded([id for id, _ in without], embedder_id)
+            embedded = self._embedded([id for id, _ in without], current[0][0])
             if missing := [key for id, key in without if id not in embedded]:
                 raise NotEmbedded(missing)
         return number

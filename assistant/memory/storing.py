@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from assistant.database import Database
+from assistant.memory.chunking import key_of
 from assistant.memory.passages import PATH
 from assistant.memory.stemming import language_of, stems
+from assistant.memory.vectors import pack
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assistant.memory.chunking import Chunk
+    from assistant.memory.documents import Document
+    from assistant.memory.files import Found
+
+_SAMPLE = 20_000  # characters that tell a document's language
 
 Packed = tuple[int, bytes, bytes, bytes]  # of a chunk's vectors: how many, spans, float16, signs
 
@@ -47,6 +61,54 @@ class ChunkRow(NamedTuple):
     tokens: int
     packed: Packed | None
     occurrence: Occurrence
+
+
+def document_row(collection: str, found: Found, digest: str, document: Document) -> DocumentRow:
+    """What ``documents`` keeps of a file."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return DocumentRow(
+        collection=clean(collection),
+        path=os.fsencode(found.path),
+        kind=document.kind,
+        title=clean(document.title),
+        language=language_of(document.text[:_SAMPLE]),
+        size=found.size,
+        mtime_ns=found.mtime_ns,
+        digest=digest,
+        added=now,
+        updated=now,
+    )
+
+
+def chunk_rows(
+    document: Document,
+    chunks: Sequence[Chunk],
+    vectors: Sequence[Sequence[tuple[int, int, NDArray[np.float32]]]],
+    dims: int,
+) -> list[ChunkRow]:
+    """Chunks with their places in the document, and their vectors (start, end, vector) if they are given.
+
+    Raises:
+        ValueError: a vector has not ``dims`` dimensions, or is not finite.
+    """
+    return [
+        ChunkRow(
+            key=key_of(chunk.text),
+            text=clean(chunk.text),
+            tokens=chunk.tokens,
+            packed=pack(some, dims) if some else None,
+            occurrence=Occurrence(
+                position=position,
+                start=chunk.start,
+                end=chunk.end,
+                page=document.page_of(chunk.start),
+                line=document.line_of(chunk.start),
+                end_line=document.line_of(max(chunk.start, chunk.end - 1)),
+                heading=clean(chunk.heading),
+            ),
+        )
+        for position, (chunk, some) in enumerate(zip(chunks, vectors, strict=True))
+    ]
 
 
 def store(database: Database, document: DocumentRow, chunks: Sequence[ChunkRow], embedder_id: int | None) -> list[int]:

@@ -70,7 +70,6 @@ def _merge(index: Index, source: Index) -> Imported:
     theirs = source.embedder
     if theirs and (index.embedder is None or not index.counts()["vectors"]):
         index.use_embedder(*theirs)
-    same = theirs is not None and index.embedder == theirs
     documents = source.database.rows(
         """SELECT id, collection, CAST(path AS BLOB), kind, title, language, size, mtime_ns, digest, added, updated
            FROM documents ORDER BY id"""
@@ -80,6 +79,7 @@ def _merge(index: Index, source: Index) -> Imported:
         with index.transaction():
             rows = index.database.rows("SELECT id FROM embedders WHERE current = 1")
             embedder = rows[0][0] if rows else None
+            same = theirs is not None and index.embedder == theirs
             for row in some:
                 document = DocumentRow(*tuple(row)[1:])
                 before = _mine(index, document)

@@ -271,6 +271,7 @@ def test_the_nearest_are_those_of_comparing_all(exact: bool, index: Index, monke
     choice, texts = random.Random(0), {}
     assert index.path
     with Index(index.path) as other:
+        other.use_embedder(*MADE_UP)
         for step in range(40):
             writer = choice.choice([index, other])
             if texts and choice.random() < 0.4:
@@ -348,7 +349,7 @@ def test_changing_the_embedder_goes_on_after_a_stop_and_mixes_nothing(index: Ind
     assert index.switch_embedder(better)
     assert (index.embedder, index.counts()["vectors"], index.counts()["embedders"]) == (better, 11, 1)
     assert index.nearest(vector(texts[3][:4])[:8] / np.linalg.norm(vector(texts[3][:4])[:8]), 1)[0][2] == (0, 4)
-    with pytest.raises(IndexUnusable, match="does not fit"):
+    with pytest.raises(IndexUnusable, match="not embedded by"):
         put(index, "/c.txt", "of the old one")
 
 
@@ -441,6 +442,7 @@ def test_a_kill_leaves_whole_documents(tmp_path: Path) -> None:
             assert index.check() == []
             mine = index.documents(Filter(under=Path(f"/run{attempt}")))
             assert {d.chunks for d in mine} == {2}
+            last -= last % 3 == 1  # those are removed again
             assert f"/run{attempt}/{last}.txt" in {str(d.path) for d in mine}  # what was said to be written is there
     index.close()
 
