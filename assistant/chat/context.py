@@ -107,7 +107,8 @@ def open_turns(messages: Sequence[StoredMessage]) -> list[Turn]:
     """The turns that stand in the prompt word for word: after the note, and with an answer that has text.
 
     A question whose answer failed or was stopped before its first word is left out with it: roles must alternate, and
-    what was stopped at once was mostly a slip. So is one whose answer came from a document that was forgotten since.
+    what was stopped at once was mostly a slip. So is one whose answer came from a document that was forgotten since,
+    and one that memory had nothing on: a model that sees itself refuse does it again.
     """
     covered = max((m.covers for m in messages if m.active and m.covers is not None), default=-1)
     turns: list[Turn] = []
@@ -118,10 +119,8 @@ def open_turns(messages: Sequence[StoredMessage]) -> list[Turn]:
         if message.role == "user":
             question = message
         elif message.role == "assistant" and question is not None and message.text.strip():
-            if message.forgotten:
-                question = None
-                continue
-            turns.append(Turn(question, message))
+            if not message.forgotten and message.in_memory is not False:
+                turns.append(Turn(question, message))
             question = None
     return turns
 

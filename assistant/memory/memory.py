@@ -138,9 +138,11 @@ class Memory:
         told = False
         if documents:
             filter = Filter(collection=collection)
-            retrieved = self.search(question, limit=PASSAGES, filter=filter, context=before)
-            if retrieved.confident:
-                hits += retrieved.hits
+            # A short question may be a new one, or need the one before it: what finds the better passage is right.
+            ways = [self.search(question, limit=PASSAGES, filter=filter, context=way) for way in {None, before}]
+            told_of = [way for way in ways if way.confident]
+            if told_of:
+                hits += max(told_of, key=lambda way: way.hits[0].score).hits
             elif not hits and cited:
                 hits += [Hit.of(passage) for passage in self.index.passages(cited, filter)]
             told = not hits and self.facts.bear_on(question)

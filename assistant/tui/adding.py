@@ -14,6 +14,7 @@ from assistant.tui.session import Broken
 from models.errors import UserError
 
 if TYPE_CHECKING:
+    from assistant.chat.history import History
     from assistant.memory.documents import Skipped
     from assistant.memory.ingest import Report
     from assistant.memory.memory import Memory
@@ -56,10 +57,13 @@ class Adding:
         self._stop = threading.Event()
         self.progress: Added | None = None  # None: nothing is being added
 
-    def start(self, open_memory: Callable[[], Memory], paths: Sequence[Path], collection: str | None) -> None:
+    def start(
+        self, open_memory: Callable[[], Memory], history: History, paths: Sequence[Path], collection: str | None
+    ) -> None:
         """Begin; ends with a message.
 
         Args:
+            history: forgets what documents it cites are gone from their folders.
             open_memory: gives a memory of its own, closed at the end: the chat reads through another connection while
                 this one writes.
             collection: None: the default one.
@@ -67,16 +71,18 @@ class Adding:
         self.progress = Added(0, 0)
         self._stop.clear()
         # A daemon: a kill at any moment loses nothing, so leaving the chat need not wait.
-        threading.Thread(target=self._run, args=(open_memory, paths, collection), name="adding", daemon=True).start()
+        threading.Thread(target=self._run, args=(open_memory, history, paths, collection), daemon=True).start()
 
     def stop(self) -> None:
         """Leave the rest for another time."""
         self._stop.set()
 
-    def _run(self, open_memory: Callable[[], Memory], paths: Sequence[Path], collection: str | None) -> None:
+    def _run(
+        self, open_memory: Callable[[], Memory], history: History, paths: Sequence[Path], collection: str | None
+    ) -> None:
         try:
             with open_memory() as memory:
-                told = self._add(memory, paths, collection)
+                told = self._add(memory, history, paths, collection)
         except UserError as error:
             told = AddingFailed(error)
         except Exception as error:
@@ -84,18 +90,23 @@ class Adding:
         self.progress = None
         self._tell(told)
 
-    def _add(self, memory: Memory, paths: Sequence[Path], collection: str | None) -> UIMessage:
+    def _add(self, memory: Memory, history: History, paths: Sequence[Path], collection: str | None) -> UIMessage:
         from assistant.memory.documents import Skipped
         from assistant.memory.index import DEFAULT_COLLECTION
-        from assistant.memory.ingest import Progress, Report
+        from assistant.memory.ingest import Progress, Removed, Report
 
         skipped: list[Skipped] = []
+        gone: list[int] = []
         for event in memory.add(paths, collection=collection or DEFAULT_COLLECTION, stop=self._stop):
             match event:
                 case Progress():
                     self.progress = Added(event.done, event.total)
                 case Skipped():
                     skipped.append(event)
+                case Removed():
+                    gone.append(event.id)
                 case Report():
+                    if gone:
+                        history.forget_documents(gone)
                     return DocumentsAdded(event, skipped)
         raise AssertionError("adding ends with a report")

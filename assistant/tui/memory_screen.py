@@ -72,7 +72,7 @@ class MemoryScreen(ConversationScreen):
         if self.setup.memory is None:
             await self.note(self.say("memory_missing"), "warning")
             return
-        self.adding.start(self.setup.memory, paths, self.looked_up_in or None)
+        self.adding.start(self.setup.memory, self.setup.history, paths, self.looked_up_in or None)
         self.show_status()
 
     @on(DocumentsAdded)
