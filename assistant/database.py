@@ -30,6 +30,7 @@ class Schema:
         error: what is raised.
         elsewhere: the next step when the file cannot be read or written.
         damaged: the next step when what is in it is no database.
+        page_size: of a new file, in bytes; SQLite's own by default.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Schema:
     error: type[UserError]
     elsewhere: str
     damaged: str
+    page_size: int = 4096
 
 
 class Database:
@@ -152,6 +154,7 @@ class Database:
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute(f"PRAGMA page_size = {self.schema.page_size}")
         self._check_whose()
         if self._db.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
             # Two processes that switch at once do not wait for each other; whoever is second finds it done.

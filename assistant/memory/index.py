@@ -78,6 +78,7 @@ SCHEMA = Schema(
     fts=("chunks_fts",),
     error=IndexUnusable,
     elsewhere="Set ASSISTANT_DATA_DIR to another folder.",
+    page_size=8192,  # rows of two or three vectors fill it better
     damaged="Move it away, then add the documents again, or import a copy: `assistant memory import`.",
 )
 
