@@ -28,7 +28,7 @@ from assistant.engine.engine import GenerateOptions, LoadOptions, Message, Resul
 from assistant.engine.local import LocalEngine
 from assistant.memory.citations import check
 from assistant.memory.claims import Evidence
-from assistant.memory.grounding import Source, answerable, is_refusal, question_with
+from assistant.memory.grounding import NOT_IN_MEMORY, Source, answerable, is_refusal, question_with
 from assistant.memory.index import Passage, Place
 from assistant.memory.stemming import language_of, stems
 from models.store import Store
@@ -103,7 +103,10 @@ def is_right(answer: str, entry: dict[str, str]) -> bool:
 
 
 def ask(engine: LocalEngine, sources: list[Source], question: str, language: str, *, refuse: bool) -> str:
-    message = Message("user", question_with(sources, question, language, NONCE, refuse=refuse))
+    asked = question_with(sources, question, language, NONCE)
+    if refuse:
+        asked += f" If the passages do not answer the question, write only: {NOT_IN_MEMORY[language]}"
+    message = Message("user", asked)
     return next(event for event in engine.generate([message], OPTIONS) if isinstance(event, Result)).text
 
 

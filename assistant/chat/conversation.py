@@ -289,6 +289,13 @@ class Conversation:
                 asked = recalled.question(question.text, cite=not (choices or self.options.constraint))
                 yield recalled
             turns = yield from self._make_room(open_turns(before), question, asked)
+            prompt = self._window().prompt(turns, asked, self._note())
+            # Attached files are worked on whatever is asked; an answer of a given form cannot say that it is none.
+            if recalled and recalled.sources and not (question.files or choices or self.options.constraint):
+                found = yield from recalled.answers(self.engine, prompt[:-1], question.text, self._check_cancelled)
+                if not found:
+                    yield from self._not_in_memory(question)
+                    return
             self._check_cancelled()
         except Cancelled:
             yield Result("", "", "cancelled", 0, 0)
@@ -299,7 +306,6 @@ class Conversation:
             self.history.update_message(question)
             raise
         answer = self._begin_answer()
-        prompt = self._window().prompt(turns, asked, self._note())
         if choices:
             stream = scoring(self.engine, prompt, choices, self._check_cancelled)
         else:

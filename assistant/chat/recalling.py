@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from assistant.chat.calls import telling
 from assistant.chat.compaction import language_of
+from assistant.engine.engine import Engine, Message, OnProgress, Progress
 
 if TYPE_CHECKING:
     from assistant.chat.messages import StoredMessage
@@ -32,6 +35,7 @@ class Recalled:
     sources: tuple[Source, ...]
     in_memory: bool = True
     left_out: int = 0
+    nonce: str = field(default_factory=lambda: secrets.token_hex(4), compare=False, repr=False)
 
     def question(self, question: str, *, cite: bool = True) -> str:
         """What the model reads: the passages, what to do with them, the question."""
@@ -39,7 +43,18 @@ class Recalled:
 
         if not self.sources:
             return question
-        return question_with(self.sources, question, language_of([question]), cite=cite)
+        return question_with(self.sources, question, language_of([question]), self.nonce, cite=cite)
+
+    def answers(
+        self, engine: Engine, before: Sequence[Message], question: str, check: Callable[[], None]
+    ) -> Generator[Progress, None, bool]:
+        """Whether the model finds the answer in the passages; ``before`` stands before them in the prompt."""
+        from assistant.memory.grounding import answerable
+
+        def ask(tell: OnProgress) -> bool:
+            return answerable(engine, before, self.sources, question, language_of([question]), self.nonce, tell)
+
+        return (yield from telling(engine, ask, check))
 
 
 def not_in_memory(question: str) -> str:

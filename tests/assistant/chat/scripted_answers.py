@@ -39,6 +39,8 @@ class ScriptedEngine:
         self.window = window
         self.prompts: list[list[Message]] = []
         self.counted = 0
+        self.gates: list[str] = []
+        self.finds_nothing = False
         self.cancelled = threading.Event()
 
     def load(self, on_progress: OnProgress | None = None) -> ModelInfo:
@@ -74,6 +76,13 @@ class ScriptedEngine:
                 yield Result(text, "", "cancelled", tokens, said)
                 return
         yield Result(text, "", "stop", tokens, said, Timings(decode_tokens=said))
+
+    def score(
+        self, messages: Sequence[Message], choices: Sequence[str], on_progress: OnProgress | None = None
+    ) -> list[float]:
+        """The gate of answers from memory: yes, or no if ``finds_nothing``."""
+        self.gates.append(messages[-1].content)
+        return [-5.0, 0.0] if self.finds_nothing else [0.0, -5.0]
 
     def cancel(self) -> None:
         self.cancelled.set()

@@ -103,6 +103,25 @@ def test_a_question_on_nothing_in_memory_is_not_given_to_the_model(begin: Begin)
     assert [message.in_memory for message in conversation.messages if message.role == "assistant"] == [False, False]
 
 
+def test_what_the_model_does_not_find_in_the_passages_is_not_in_memory(begin: Begin) -> None:
+    conversation, engine = begin(["He is forty."])
+    engine.finds_nothing = True
+    recalled, text = asked(conversation.send("How old is the man who serviced the boiler?"))
+    assert recalled
+    assert recalled.sources
+    assert text == "Not in memory."
+    assert not engine.prompts
+    assert "Otto Lindqvist" in engine.gates[0]
+    assert conversation.messages[-1].in_memory is False
+
+
+def test_an_attached_file_is_worked_on_whatever_the_model_finds_in_it(begin: Begin, notes: Path) -> None:
+    conversation, engine = begin(["It is about heating [1]."], on=False)
+    engine.finds_nothing = True
+    _, text = asked(conversation.send("Summarize it.", [notes / "boiler.md"]))
+    assert text.startswith("It is about heating")
+
+
 def test_across_languages(begin: Begin) -> None:
     conversation, engine = begin(["Котёл обслужили 14 марта 2025 года [1]."])
     recalled, _ = asked(conversation.send("Когда обслуживали котёл отопления?"))

@@ -158,8 +158,6 @@ def test_the_task_is_in_the_language_of_the_question() -> None:
     assert "in Russian" in question_with(sources, "?", "ru")
     assert "language of the question" in question_with(sources, "?", "other")
     assert "[1]" not in question_with(sources, "?", "en", cite=False).replace("[1] guide", "")
-    assert NOT_IN_MEMORY["ru"] in question_with(sources, "?", "ru")
-    assert "memory" not in question_with(sources, "?", "en", refuse=False)
     assert question_with(sources, "{x} %s {}?", "en").count("{x} %s {}?") == 1
 
 
@@ -227,7 +225,7 @@ def engine(starter: Path) -> Iterator[LocalEngine]:
 
 
 def ask(engine: LocalEngine, sources: list[Source], question: str, language: str) -> str:
-    message = Message("user", question_with(sources, question, language, "ab12cd34", refuse=False))
+    message = Message("user", question_with(sources, question, language, "ab12cd34"))
     options = GenerateOptions(temperature=0, max_tokens=48, draft="off", seed=1)
     return next(event for event in engine.generate([message], options) if isinstance(event, Result)).text
 

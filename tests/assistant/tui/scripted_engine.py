@@ -67,6 +67,12 @@ class ScriptedEngine:
         reason = "cancelled" if self.cancelled.is_set() else "stop"
         yield Result(text, reasoning, reason, tokens, number, Timings(0.0, 0.1, tokens, 0.5, number, 0.25))  # type: ignore[arg-type]
 
+    def score(
+        self, messages: Sequence[Message], choices: Sequence[str], on_progress: OnProgress | None = None
+    ) -> list[float]:
+        """The gate of answers from memory: yes."""
+        return [0.0, -5.0]
+
     def _wait(self, allowed: threading.Event) -> None:
         while not allowed.wait(0.01) and not self.cancelled.is_set():
             pass
