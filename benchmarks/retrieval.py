@@ -145,7 +145,7 @@ def interval(share: float, count: int) -> tuple[float, float]:
     """Wilson's, 95 %. Questions about one paragraph are no independent draws: it is rather too narrow."""
     middle = (share + Z * Z / 2 / count) / (1 + Z * Z / count)
     half = Z * math.sqrt(share * (1 - share) / count + Z * Z / 4 / count**2) / (1 + Z * Z / count)
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def row(name: str, values: Sequence[bool], wanted: float | None = None, sign: str = ">=") -> report.Row:
