@@ -545,7 +545,7 @@ def test_compacting_gives_space_back(index: Index) -> None:
     index.remove_under(Path("/a.txt"))
     before = index.path.stat().st_size
     index.compact()
-    assert index.path.stat().st_size < before / 4
+    assert index.path.stat().st_size < before / 2
     assert ask(index, "stays") == ["stays", "stays"]
 
 
