@@ -45,7 +45,7 @@ def say_sources(answer: StoredMessage, memory: Memory, *, err: bool) -> None:
     for one in answer.unsupported:
         sentence = answer.text[one.start : one.end].strip()
         missing = f" ({', '.join(one.missing)})" if one.missing else ""
-        click.echo(f"not in the sources{missing}: {sentence}", err=True)
+        click.echo(f"not in what it cites{missing}: {sentence}", err=True)
 
 
 def to_json(answer: StoredMessage, memory: Memory) -> dict[str, Any]:

@@ -95,8 +95,6 @@ _GATES = {
     ),
 }
 _LANGUAGES = {"en": "English", "ru": "Russian"}
-_PAGE = {"en": "page", "ru": "стр."}
-_LINE = {"en": "line", "ru": "строка"}
 
 
 def question_with(
@@ -118,13 +116,13 @@ def question_with(
     :func:`answerable` asks that before.
     """
     task = _TASK.format(language=_LANGUAGES.get(language, "the language of the question")) + _CITE * cite
-    return fenced(sources, language, nonce) + "\n\n" + _QUESTION.format(question=question) + task
+    return fenced(sources, nonce) + "\n\n" + _QUESTION.format(question=question) + task
 
 
 def gate_with(sources: Sequence[Source], question: str, language: str, nonce: str | None = None) -> str:
     """The user message that asks whether the passages answer the question at all; see :func:`answerable`."""
     gate, _ = _GATES.get(language, _GATES["en"])
-    return fenced(sources, language, nonce) + "\n\n" + gate.format(question=question)
+    return fenced(sources, nonce) + "\n\n" + gate.format(question=question)
 
 
 def answerable(
@@ -151,21 +149,16 @@ def answerable(
     return yes - no >= ANSWERABLE
 
 
-def fenced(sources: Sequence[Source], language: str = "en", nonce: str | None = None) -> str:
+def fenced(sources: Sequence[Source], nonce: str | None = None) -> str:
     """The passages, each between marks that its text cannot contain."""
     mark = f"passage-{nonce or secrets.token_hex(4)}"
-    return "\n\n".join(f"<{mark}>\n{_label(s, language)}\n{neutralise(s.passage.text)}\n</{mark}>" for s in sources)
+    return "\n\n".join(f"<{mark}>\n{_label(s)}\n{neutralise(s.passage.text)}\n</{mark}>" for s in sources)
 
 
-def _label(source: Source, language: str) -> str:
+def _label(source: Source) -> str:
+    """Its number and title. Where it stands is the program's to tell: a model takes numbers of lines for its own."""
     place = source.passage.place
-    title = " ".join(neutralise(place.title or place.path.name).split())[:LONGEST_TITLE]
-    where = ""
-    if place.page is not None:
-        where = f", {_PAGE.get(language, _PAGE['en'])} {place.page}"
-    elif place.kind in LINED_KINDS:
-        where = f", {_LINE.get(language, _LINE['en'])} {place.line}"
-    return f"[{source.id}] {title}{where}"
+    return f"[{source.id}] {' '.join(neutralise(place.title or place.path.name).split())[:LONGEST_TITLE]}"
 
 
 # The answer
