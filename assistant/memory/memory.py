@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assistant.memory.retrieval import Hit, Retrieved
 
 SHORT_CHUNK = 300  # tokens: no more of a long attached file are looked for than may find room
+FAR_BEHIND = 0.1  # of the score of the best passage
 PASSAGES = 6  # found for a question; how many of them the model reads is a matter of room
 
 
@@ -142,7 +143,9 @@ class Memory:
             ways = [self.search(question, limit=PASSAGES, filter=filter, context=way) for way in {None, before}]
             told_of = [way for way in ways if way.confident]
             if told_of:
-                hits += max(told_of, key=lambda way: way.hits[0].score).hits
+                found = max(told_of, key=lambda way: way.hits[0].score).hits
+                # What is far behind the best only takes time to read, and confuses a small model.
+                hits += [hit for hit in found if hit.score >= FAR_BEHIND * found[0].score]
             elif not hits and cited:
                 hits += [Hit.of(passage) for passage in self.index.passages(cited, filter)]
             told = not hits and self.facts.bear_on(question)

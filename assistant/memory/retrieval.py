@@ -27,8 +27,9 @@ RANKED = 50  # best of both that are looked at more closely
 WORDS, MEANING, RANK_OFFSET = 2.0, 1.0, 10
 SHORT_QUESTION = 3  # words without stop words: it may need the question before it
 CONTEXT = 0.4  # the weight of the question before
-# Shares of the question's words, by their rarity. Where fewer than FEW stand, only the meaning can tell.
-ENOUGH_WORDS, FEW_WORDS = 0.5, 0.2
+ENOUGH_WORDS = (
+    0.5  # share of the question's words, by their rarity; the fewer there are, the nearer the meaning must be
+)
 TELLING = 3  # best passages that say whether memory has something
 NEAR_DUPLICATE = 0.9  # of the words in common
 CROSS_ENCODED = 20  # best candidates that a cross-encoder reads
@@ -167,14 +168,14 @@ class Retriever:
         return Question(words, rarity)
 
     def _tells(self, score: float, hit: Hit) -> bool:
-        """Whether memory has something about the question: a good passage, its words, or none of them and a near
-        meaning. Rather too much is let through: the language model reads it yet, and what is lost here nobody sees."""
+        """Whether memory has something about the question: a good passage, its words, or a near meaning.
+        Rather too much is let through: the language model reads it yet, and what is lost here nobody sees."""
         features = hit.features
         assert features
         if score >= 0 or features.coverage >= ENOUGH_WORDS:
             return True
         near = self._scale.near_across if features.across else self._scale.near
-        return features.coverage < FEW_WORDS and features.cosine >= near
+        return features.cosine >= near * (1 - features.coverage / ENOUGH_WORDS)
 
     def _reread(self, query: str, ranked: list[tuple[float, Hit]]) -> list[tuple[float, Hit]]:
         """Let the cross-encoder add what it thinks of the best."""

@@ -237,7 +237,7 @@ async def test_what_no_source_says_is_named(remembering, open_chat, notes):
     engine = ScriptedEngine(["Otto Lindqvist charged 990 euros [1]. See also [7]."])
     async with open_chat(remembering(engine, looked_up_in="")) as chat:
         await asked(chat, ASKED)
-        assert "no source has 990" in sources(chat)
+        assert "has no 990" in sources(chat)
         assert "charged 990 euros" in sources(chat)
         assert "[7] names no source" in sources(chat)
 
@@ -392,7 +392,7 @@ async def test_russian(remembering, open_chat, notes):
         await asked(chat, "Какой номер в гостинице в Тбилиси?")
         assert "память" in chat.text.splitlines()[0]
         assert "[1] поездка.txt, строка 1" in sources(chat)
-        assert "в источниках нет 99" in sources(chat)
+        assert "нет 99" in sources(chat)
         await chat.send("/remember Меня зовут Алла")
         await chat.until(lambda: "Запомнено под номером 1" in chat.notes)
         await chat.pilot.press("f3")
