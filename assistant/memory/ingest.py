@@ -183,6 +183,8 @@ def add(
         index.remove([each.id for each in gone])
         counts[Removed] = len(gone)
         yield from gone
+    if counts[Updated]:
+        index.forget_removed()  # the words of the versions before
     yield Report(
         added=counts[Added],
         updated=counts[Updated],

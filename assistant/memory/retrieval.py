@@ -27,9 +27,8 @@ RANKED = 50  # best of both that are looked at more closely
 WORDS, MEANING, RANK_OFFSET = 2.0, 1.0, 10
 SHORT_QUESTION = 3  # words without stop words: it may need the question before it
 CONTEXT = 0.4  # the weight of the question before
-ENOUGH_WORDS = (
-    0.5  # share of the question's words, by their rarity; the fewer there are, the nearer the meaning must be
-)
+# Share of the question's words, by their rarity; the fewer there are, the nearer the meaning must be.
+ENOUGH_WORDS = 0.5
 TELLING = 3  # best passages that say whether memory has something
 NEAR_DUPLICATE = 0.9  # of the words in common
 CROSS_ENCODED = 20  # best candidates that a cross-encoder reads
