@@ -31,8 +31,8 @@ class Budget:
         system: the system text, the note, and what the chat template itself adds.
         history: the turns that are in the prompt.
         question: the one to be answered.
-        passages: what memory found on it.
         reply: kept free for the answer: ``max_tokens`` or 1024, at most a quarter of the window.
+        passages: kept free for what memory will find on the question.
     """
 
     window: int
@@ -45,12 +45,12 @@ class Budget:
     @property
     def used(self) -> int:
         """Tokens of the prompt."""
-        return self.system + self.history + self.question + self.passages
+        return self.system + self.history + self.question
 
     @property
     def free(self) -> int:
-        """What is left beside prompt and reply; negative when it does not fit."""
-        return self.window - self.used - self.reply
+        """What is left beside prompt, reply and passages; negative when it does not fit."""
+        return self.window - self.used - self.reply - self.passages
 
     @property
     def fits(self) -> bool:

@@ -227,7 +227,9 @@ class Conversation:
         """
         self._info = self._info or self.engine.load()
         self._about_user = self._facts()
-        return self._window().budget(open_turns(self._all), self._note(), question)
+        budget = self._window().budget(open_turns(self._all), self._note(), question)
+        passages = room_for_passages(self._info.context_length, attached=False) if self.recalling else 0
+        return replace(budget, passages=passages)
 
     # ---- inside
 

@@ -51,6 +51,7 @@ def budget(say: Strings, budget: Budget) -> Content:
         ("budget_system", budget.system),
         ("budget_history", budget.history),
         ("budget_reserve", budget.reply),
+        *([("budget_passages", budget.passages)] if budget.passages else []),
         ("budget_free", max(0, budget.free)),
     ]
 
