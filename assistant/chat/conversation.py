@@ -397,8 +397,8 @@ class Conversation:
         if load_seconds > result.timings.load_seconds:
             result = replace(result, timings=replace(result.timings, load_seconds=load_seconds))
         self._keep(answer, result)
-        if recalled is not None:
-            ground(answer, recalled, self._last_question().text)
+        if recalled is not None and self.memory is not None:
+            ground(answer, recalled, self._last_question().text, self.memory.embedder)
         if not result.reasoning and result.completion_tokens:
             known = [*prompt, Message("assistant", answer.text)]
             self._counter.learn(known, result.prompt_tokens + result.completion_tokens)

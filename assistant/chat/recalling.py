@@ -13,6 +13,7 @@ from assistant.engine.engine import Engine, Message, OnProgress, Progress
 
 if TYPE_CHECKING:
     from assistant.chat.messages import StoredMessage
+    from assistant.memory.embedding import Embedder
     from assistant.memory.grounding import Source
     from assistant.memory.index import Passage
     from assistant.memory.memory import Recall
@@ -96,15 +97,19 @@ def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> R
     return Recalled(sources, left_out=len(recall.hits) - len(sources))
 
 
-def ground(answer: StoredMessage, recalled: Recalled, question: str) -> None:
-    """Note in the answer what it cites of the passages, and what it says that none of them does."""
+def ground(answer: StoredMessage, recalled: Recalled, question: str, embedder: Embedder) -> None:
+    """Note in the answer what it cites of the passages, and what it says that none of them does.
+
+    Args:
+        embedder: tells what a sentence in another language than the passages stands on.
+    """
     from assistant.memory.citations import check
     from assistant.memory.grounding import is_refusal
 
     answer.in_memory = not is_refusal(answer.text)
     if not recalled.sources:
         return
-    checked = check(answer.text, recalled.sources, question=question)
+    checked = check(answer.text, recalled.sources, question=question, embedder=embedder)
     answer.citations, answer.unsupported = list(checked.citations), list(checked.unsupported)
     answer.unknown = checked.unknown
 
