@@ -1,6 +1,6 @@
 """What the model makes of the passages that it is given: right answers, right citations, and what it refuses.
 
-    python benchmarks/bench_grounding.py PATH [--model starter] [--sets 6] [--publish]
+    python benchmarks/grounding.py PATH [--model starter] [--sets 6] [--publish]
 
 PATH is a file in the form of XQuAD's articles, English and Russian aligned, as for ``retrieval.py``. Each set is four
 passages: three paragraphs of one article and one of another, in one language. Questions in both languages are asked of
