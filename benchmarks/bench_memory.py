@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--keep", type=Path, help="a folder for the database, to measure it again without filling it")
+    parser.add_argument("--keep", type=Path, help="a folder for the databases, to measure them again without filling")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--limit", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -186,9 +187,13 @@ def main() -> None:
     rows: list[Row] = []
     first: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        path = (options.keep or Path(folder)) / "memory.db"
+        smaller: Path | None = None
         for chunks in sorted(options.chunks):
-            filling = seconds(lambda size=chunks: fill(path, size))
+            path = (options.keep or Path(folder)) / f"{chunks}.db"
+            if smaller and not path.exists():
+                shutil.copy(smaller, path)  # the smaller one is its beginning
+            smaller = path
+            filling = seconds(lambda path=path, size=chunks: fill(path, size))
             print(f"{chunks:,} chunks: {path.stat().st_size / 1e9:.1f} GB, {filling:.0f} s to fill", file=sys.stderr)
             found = apart(path, options.queries, options.rounds, not first)
             name = f"{chunks:,} chunks"

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from report import Row, publish
 
@@ -28,6 +28,7 @@ from assistant.engine.engine import GenerateOptions, LoadOptions, Message, Resul
 from assistant.engine.local import LocalEngine
 from assistant.memory.citations import check
 from assistant.memory.claims import Evidence
+from assistant.memory.embedding import Embedder, load_embedder
 from assistant.memory.grounding import NOT_IN_MEMORY, Source, answerable, is_refusal, question_with
 from assistant.memory.index import Passage, Place
 from assistant.memory.stemming import language_of, stems
@@ -35,6 +36,7 @@ from models.store import Store
 
 LANGUAGES = ("en", "ru")
 NAMES = {"en": "English", "ru": "Russian"}
+Outcomes: TypeAlias = dict[tuple[str, str], dict[str, list[bool]]]
 OPTIONS = GenerateOptions(temperature=0, max_tokens=64, draft="off", seed=1, keep_state=False)
 NONCE = "5eed5eed"  # the same for all: the passages of a set stay in the KV cache
 RIGHT = 0.6  # of the stems of the expected answer
@@ -110,21 +112,28 @@ def ask(engine: LocalEngine, sources: list[Source], question: str, language: str
     return next(event for event in engine.generate([message], OPTIONS) if isinstance(event, Result)).text
 
 
-def measure(engine: LocalEngine, path: Path, count: int, seed: int) -> dict[tuple[str, str], dict[str, list[bool]]]:
+def measure(
+    engine: LocalEngine, embedder: Embedder, path: Path, count: int, seed: int
+) -> dict[tuple[str, str], dict[str, list[bool]]]:
     """By language of question and of passages, what came of each question, by name of what is counted."""
-    outcomes: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    outcomes: Outcomes = defaultdict(lambda: defaultdict(list))
     for number, (passages, questions) in enumerate(sets_of(path, count, seed)):
         for written in LANGUAGES:
             sources = sources_of(passages, written)
             for language in LANGUAGES:
                 for asked in questions:
-                    _measure_one(engine, sources, asked, language, outcomes[language, written])
+                    _measure_one(engine, embedder, sources, asked, language, outcomes[language, written])
         print(f"set {number + 1} of {count}", flush=True)
     return outcomes
 
 
 def _measure_one(
-    engine: LocalEngine, sources: list[Source], asked: Asked, language: str, counts: dict[str, list[bool]]
+    engine: LocalEngine,
+    embedder: Embedder,
+    sources: list[Source],
+    asked: Asked,
+    language: str,
+    counts: dict[str, list[bool]],
 ) -> None:
     question = asked.entry[language].strip()
     passed = answerable(engine, [], sources, question, language, NONCE)
@@ -135,7 +144,7 @@ def _measure_one(
     counts[f"{kind}: refused by either"].append(refused or not passed)
     if asked.passage:
         answer = ask(engine, sources, question, language, refuse=False)
-        citations = check(answer, sources, question=question).citations
+        citations = check(answer, sources, question=question, embedder=embedder).citations
         by_model = {citation.id for citation in citations if not citation.attributed}
         counts["answerable: right"].append(is_right(answer, asked.entry))
         counts["answerable: in the language of the question"].append(language_of(answer) == language)
@@ -161,7 +170,7 @@ def main() -> None:
     arguments = parser.parse_args()
     load = LoadOptions(drafting=False, prompt_cache=False, context_length=6144)
     engine = LocalEngine(Store().resolve(arguments.model).path, load)
-    outcomes = measure(engine, arguments.path, arguments.sets, arguments.seed)
+    outcomes = measure(engine, load_embedder(), arguments.path, arguments.sets, arguments.seed)
     engine.close()
     rows = [
         row(f"{NAMES[asked]} question, {NAMES[written]} passages; {name}", found)
