@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -111,7 +112,7 @@ def search(
     with Memory.open() as memory:
         wanted = Filter(
             collection=known_collection(memory, collection),
-            under=under.expanduser().absolute() if under else None,
+            under=_absolute(under) if under else None,
             language=language,
             since=since.astimezone() if since else None,
             until=until.astimezone() if until else None,
@@ -224,7 +225,9 @@ def _matching(documents: Sequence[StoredDocument], target: str) -> list[StoredDo
     Raises:
         UserError: there are none.
     """
-    path = Path(target).expanduser().absolute()
+    if not target:  # as a variable of a script may be; it would name the folder where one stands
+        raise UsageError("A document needs a name.", _DOCUMENT)
+    path = _absolute(target)
     found = [each for each in documents if target == str(each.id)]
     found = found or [each for each in documents if path == each.path or path in each.path.parents]
     found = found or [each for each in documents if fnmatchcase(str(each.path), str(path)) or each.path.match(target)]
@@ -234,6 +237,11 @@ def _matching(documents: Sequence[StoredDocument], target: str) -> list[StoredDo
         hint = f"Did you mean {printable(' or '.join(close))}?" if close else "See what there is: assistant memory list"
         raise UserError(f"Memory has no document {printable(target)}.", hint)
     return found
+
+
+def _absolute(path: Path | str) -> Path:
+    # Not Path.expanduser: it raises for a name such as ~$draft.docx.
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def _one_document(memory: Memory, target: str) -> StoredDocument:

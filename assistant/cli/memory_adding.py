@@ -47,7 +47,7 @@ def add(
     if not collection.strip():
         raise UsageError("A collection needs a name.", "Leave --collection out for the default one.")
     most = _bytes(max_size) if max_size else None
-    named = {Path(os.path.abspath(path.expanduser())) for path in paths}
+    named = {Path(os.path.abspath(os.path.expanduser(path))) for path in paths}
     stop = threading.Event()
     unread = stopped = False
     with Memory.open() as memory, History.open() as history:

@@ -110,7 +110,8 @@ def completed(path: str) -> tuple[str, bool] | None:
 def _bare(word: str) -> Path | None:
     for shortened in _shortened(word):
         path = _expanded(shortened)
-        if path.is_file() or (shortened.endswith("/") and path.is_dir()):
+        # Not Path.is_file: before Python 3.14 it raises when a name is too long, or a folder may not be read.
+        if os.path.isfile(path) or (shortened.endswith("/") and os.path.isdir(path)):
             return path
     name = word.rstrip(_AFTER)
     known = mimetypes.guess_type(name)[0] is not None or name.endswith((".md", ".markdown", ".epub", ".rst"))

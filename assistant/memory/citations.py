@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.memory.claims import Claim, Evidence, claims_of
-from assistant.memory.files import digest_of
+from assistant.memory.files import digest_of, printable
 from assistant.memory.grounding import LINED_KINDS, Source, is_refusal
 from assistant.memory.markers import parse, sentences_with_ids
 from assistant.memory.sentences import Span, sentences
@@ -174,7 +174,7 @@ def source_line(citation: Citation, language: str = "en", state: State = "fresh"
     """``[1] guide.md, line 12–18``, as it stands under an answer."""
     language = language if language in _WHERE else "en"
     page, line = _WHERE[language]
-    text = f"[{citation.id}] {Path(citation.path).name or citation.title}"
+    text = f"[{citation.id}] {printable(Path(citation.path).name or citation.title)}"
     if citation.page is not None:
         text += f", {page} {citation.page}"
     elif citation.line is not None:

@@ -33,17 +33,23 @@ _NO_TEXT = {
 }
 # Controls, line ends, and marks that turn the direction of what follows.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_LAST_TIME = (1 << 63) - 1  # that a database can hold
 NOT_A_FILE = "is a pipe, a socket or a device, not a file"
 _SORT_OF_SUFFIX = {f".{suffix}": sort for sort, suffixes in _NO_TEXT.items() for suffix in suffixes.split()}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A regular file. ``path`` is absolute; ``size`` in bytes; ``mtime_ns`` as the file system has it."""
+    """A regular file. ``path`` is absolute; ``size`` in bytes; ``mtime_ns`` as the file system has it, from 1677 to
+    2262."""
 
     path: Path
     size: int
     mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path, about: os.stat_result) -> Found:
+        return cls(path, about.st_size, max(-_LAST_TIME, min(_LAST_TIME, about.st_mtime_ns)))
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ def _file(path: Path, about: os.stat_result, seen: set[tuple[int, int]]) -> Iter
     elif sort := sort_without_text(path):
         yield Skipped(path, f"is {sort}: no text to read")
     else:
-        yield Found(path, about.st_size, about.st_mtime_ns)
+        yield Found.of(path, about)
 
 
 def _again(about: os.stat_result, seen: set[tuple[int, int]]) -> bool:

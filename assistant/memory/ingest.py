@@ -351,8 +351,7 @@ def re_embed(index: Index, embedder: Embedder, *, stop: threading.Event | None =
 
 
 def _look_at(path: Path) -> Found:
-    about = path.stat()
-    return Found(path, about.st_size, about.st_mtime_ns)
+    return Found.of(path, path.stat())
 
 
 def _doubted(found: Found) -> Found:

@@ -47,6 +47,10 @@ def test_the_files_that_a_question_names(text, names):
     assert question == text.replace("@@", "@")
 
 
+def test_a_word_that_can_be_no_name_is_no_file(folder):
+    assert attachments.parse(f"who is @{'a' * 300}?") == (f"who is @{'a' * 300}?", ())
+
+
 def test_what_is_being_typed():
     found = attachments.unfinished('Compare @guide.md with @"My no')
     assert (found.start, found.path, found.quote) == (23, "My no", '"')

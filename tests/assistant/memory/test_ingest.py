@@ -165,6 +165,19 @@ def test_what_cannot_be_read_is_reported_and_the_rest_goes_on(
     assert (report.added, report.skipped) == (2, 7)
 
 
+def test_a_time_that_no_calendar_has(index: Index, embedder: Embedder, root: Path) -> None:
+    file = write(root / "a.txt", about("Kazan"))
+    write(root / "b.txt", about("Tver"))
+    try:
+        os.utime(file, (10**12, 10**12))
+    except OSError:
+        pytest.skip("the file system has no such time")
+    assert set(happened(add(index, embedder, root), root).values()) == {"Added"}
+    assert set(happened(list(ingest.add(index, never, [root])), root).values()) == {"Unchanged"}
+    assert {document.path.name for document in index.documents()} == {"a.txt", "b.txt"}
+    assert index.passages([1])[0].place.modified.year == 2262
+
+
 def test_what_became_unreadable_keeps_its_text_and_what_became_empty_does_not(
     index: Index, embedder: Embedder, root: Path
 ) -> None:
