@@ -239,12 +239,15 @@ class Conversation:
         self._looked_up_in = stored.memory
 
     def _refresh(self) -> None:
-        """Another window may have gone on with the same conversation."""
+        """Another window may have gone on with the same conversation, or have removed a document that it cites."""
         self._cancelled.clear()
         while self._unsaved:
             self.history.update_message(self._unsaved[0])
             del self._unsaved[0]
-        if self.id is not None and self.history.last_message(self.id) != max((m.id for m in self._all), default=None):
+        if self.id is None:
+            return
+        known = max((m.id for m in self._all), default=None), sum(len(m.forgotten) for m in self._all)
+        if self.history.state(self.id) != known:
             self._read(self.id)
 
     def _ask(self, text: str, files: Sequence[Path] = ()) -> StoredMessage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from assistant.chat.history import History
 from assistant.memory.index import StoredDocument
@@ -16,3 +17,11 @@ def forget(memory: Memory, history: History, ids: Sequence[int]) -> list[StoredD
     """
     history.forget_documents(ids)
     return memory.index.remove(ids)
+
+
+def forget_prompts() -> None:
+    """Drop the prompt cache: a fact stands in every prompt, also one that was removed or changed since."""
+    from assistant.engine.prompt_cache import PromptCache
+
+    with suppress(OSError):
+        PromptCache().clear()

@@ -8,6 +8,7 @@ use one file; several threads may use one :class:`History`.
 from __future__ import annotations
 
 import json
+import sqlite3
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -127,6 +128,9 @@ class History:
             )
         if not found:
             raise _no_conversation(id)
+        of_message: dict[int, list[sqlite3.Row]] = {}
+        for one in cited:
+            of_message.setdefault(one["message_id"], []).append(one)
         row = found[0]
         return StoredConversation(
             id=id,
@@ -135,7 +139,7 @@ class History:
             system=row["system"],
             created=_time(row["created"]),
             updated=_time(row["updated"]),
-            messages=[message_from(row, [one for one in cited if one["message_id"] == row["id"]]) for row in rows],
+            messages=[message_from(row, of_message.get(row["id"], ())) for row in rows],
             memory=row["memory"],
         )
 
@@ -144,11 +148,16 @@ class History:
         rows = self._db.rows("SELECT id FROM conversations ORDER BY updated DESC, id DESC LIMIT 1")
         return int(rows[0]["id"]) if rows else None
 
-    def last_message(self, conversation_id: int) -> int | None:
-        """The number of its newest message: differs from what a window knows when another process wrote to it."""
-        rows = self._db.rows("SELECT max(id) AS last FROM messages WHERE conversation_id = ?", conversation_id)
-        last: int | None = rows[0]["last"]
-        return last
+    def state(self, conversation_id: int) -> tuple[int | None, int]:
+        """The number of its newest message, and how many citations were forgotten: differs from what a window knows
+        when another process wrote to it, or removed a document."""
+        rows = self._db.rows(
+            """SELECT (SELECT max(id) FROM messages WHERE conversation_id = ?1),
+                      (SELECT count(*) FROM citations JOIN messages m ON m.id = message_id
+                       WHERE m.conversation_id = ?1 AND content IS NULL)""",
+            conversation_id,
+        )
+        return rows[0][0], rows[0][1]
 
     def search(self, query: str, limit: int = 50) -> list[Hit]:
         """Messages with all the words of ``query``, best first. A word also finds longer ones; ``"a phrase"`` is exact.

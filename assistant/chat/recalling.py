@@ -126,6 +126,8 @@ def around(passage: Passage, span: tuple[int, int], share: float) -> Passage:
         end = max(start + 1, text.rfind(" ", start, end))
     part = text[start:end].rstrip()
     place = passage.place
+    if len(text) != place.end - place.start:  # it stands there with other white space: cited as a whole
+        return replace(passage, text=part)
     moved = replace(
         place,
         start=place.start + start,

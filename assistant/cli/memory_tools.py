@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click_default_group import DefaultGroup
 
+from assistant.chat.forgetting import forget_prompts
 from assistant.cli.memory_display import print_json, print_table, shortened, when
 from assistant.memory.files import printable
 from assistant.memory.memory import Memory
@@ -200,6 +201,7 @@ def edit_fact(id: int, text: tuple[str, ...]) -> None:
     """Replace the text of fact ID."""
     with Memory.open() as memory:
         memory.facts.edit(id, " ".join(text))
+    forget_prompts()
     click.echo(f"Fact {id} is changed.", err=True)
 
 
@@ -210,6 +212,7 @@ def remove_facts(ids: tuple[int, ...]) -> None:
     with Memory.open() as memory:
         for id in ids:
             memory.facts.remove(id)
+            forget_prompts()
             click.echo(f"Fact {id} is forgotten.", err=True)
 
 

@@ -21,9 +21,9 @@ _NOT_PROSE = re.compile(
     | (?P<tick>`+)[^\n]*?(?P=tick)
     | !?\[[^\[\]\n]*\]\(\s*<?[^\s()]+>?(?:\s+"[^"\n]*")?\s*\)       # a link
     | ^[ ]{0,3}\[[^\]\n]+\]:\s*(?:<|\w+:|www\.|/)\S*                # its definition
-    | ^\s*(?:[-*+]\s+)?\[[ xX]\](?=\s)                              # a box to tick
-    | ^\s*\d{1,3}[.)](?=\s)                                         # the number of an item
-    | \w+://\S+""",
+    | ^[^\S\n]*(?:[-*+][^\S\n]+)?\[[ xX]\](?=\s)                              # a box to tick
+    | ^[^\S\n]*\d{1,3}[.)](?=\s)                                         # the number of an item
+    | \b\w+://\S+""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
 

@@ -51,11 +51,9 @@ def _from_index(citation: Citation, index: Index, now: State) -> Quote:
         text, begin = passage.text, passage.place.start
         start = min(len(text), max(0, citation.start - begin))
         end = min(len(text), max(0, citation.end - begin))
-        before, cited, after = (
-            _joined(before, text[:start]),
-            _joined(cited, text[start:end]),
-            _joined(after, text[end:]),
-        )
+        # No more than is shown: a long document would be copied once for each of its chunks.
+        before, cited = _joined(before, text[:start])[-2 * AROUND :], _joined(cited, text[start:end])
+        after = _joined(after, text[end:])[: 2 * AROUND]
         if start < end:
             heading = heading or passage.place.heading
     return Quote(_last(before), cited, _first(after), heading, now)

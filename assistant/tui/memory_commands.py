@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from assistant.chat.forgetting import forget_prompts
 from assistant.tui.commands import command
 from assistant.tui.markdown import printable
 
@@ -99,11 +100,11 @@ async def _add(chat: ChatScreen, argument: str) -> None:
 
 def _paths(argument: str) -> list[Path]:
     """One path with spaces in it, or several; ``~`` is the user's folder."""
-    whole = Path(argument).expanduser()
+    whole = Path(os.path.expanduser(argument))
     if argument and (os.path.lexists(whole) or not any(mark in argument for mark in " '\"")):
         return [whole]
     try:
-        return [Path(word).expanduser() for word in shlex.split(argument, posix=os.name == "posix")]
+        return [Path(os.path.expanduser(word)) for word in shlex.split(argument, posix=os.name == "posix")]
     except ValueError:  # an open quotation mark: it belongs to the name
         return [whole]
 
@@ -132,6 +133,7 @@ async def _forget(chat: ChatScreen, argument: str) -> None:
 
     async def forget(memory: Memory) -> None:
         gone = await asyncio.to_thread(memory.facts.forget, argument)
+        await asyncio.to_thread(forget_prompts)
         for fact in gone:
             await chat.note(chat.say("forgotten", text=fact.text))
         if not gone:
@@ -150,6 +152,7 @@ async def _facts(chat: ChatScreen, argument: str) -> None:
     async def show(memory: Memory) -> None:
         if words:
             await asyncio.to_thread(memory.facts.edit, int(words[1]), words[2])
+            await asyncio.to_thread(forget_prompts)
         facts = await asyncio.to_thread(memory.facts.list)
         await chat.note(_facts_table(chat, facts) if facts else chat.say("facts_none"))
 

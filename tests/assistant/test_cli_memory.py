@@ -222,6 +222,15 @@ def test_rm_by_number_file_folder_pattern_and_collection(filled: Path, capsys: p
     assert "nothing to remove" in capsys.readouterr().err
 
 
+def test_rm_of_an_empty_name_and_of_one_that_looks_like_a_user(
+    filled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(filled)
+    assert run("rm", "-y", "") == 2
+    assert run("rm", "-y", "~$draft.docx") == 1
+    assert "no document ~$draft.docx" in capsys.readouterr().err
+
+
 def test_what_is_removed_leaves_the_file_and_the_prompt_cache(
     filled: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,7 +310,11 @@ def test_facts(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("My dog is called Rex\n")
     assert run("facts", "edit", "9", "x") != 0
     assert run("facts", "rm", "9") != 0
+    state = PromptCache().folder / "some.kv"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_bytes(b"Rex")
     assert run("facts", "rm", "1") == 0
+    assert not state.exists()  # it may have the fact in its prompt
     assert run("facts", "list", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []
 

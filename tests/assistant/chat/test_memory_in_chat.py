@@ -181,6 +181,19 @@ def test_a_forgotten_document_leaves_every_later_prompt_and_the_database(
             assert b"boiler.md" not in file.read_bytes()
 
 
+def test_an_open_chat_forgets_a_document_that_another_window_removes(
+    begin: Begin, memory: Memory, history: History
+) -> None:
+    conversation, engine = begin(["He charged 180 euros [1]."], ["Fine."])
+    asked(conversation.send("How much did the boiler service cost?"))
+    (document,) = [one for one in memory.index.documents() if one.path.name == "boiler.md"]
+    with History.open() as other:
+        forget(memory, other, [document.id])
+    conversation.look_up(False)
+    asked(conversation.send("And what else?"))
+    assert not any("180" in message.content for message in engine.prompts[-1])
+
+
 def test_a_source_that_changed_or_vanished_is_told(begin: Begin, memory: Memory, notes: Path) -> None:
     conversation, _ = begin(["He charged 180 euros [1]."])
     asked(conversation.send("How much did the boiler service cost?"))

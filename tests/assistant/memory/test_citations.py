@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assistant.chat.recalling import around
 from assistant.memory.chunking import chunk
 from assistant.memory.citations import Checked, Citation, Unsupported, check, source_line, source_lines, state
 from assistant.memory.claims import Evidence, claims_of
@@ -18,6 +20,7 @@ from assistant.memory.documents import digest_of, load
 from assistant.memory.files import Found
 from assistant.memory.grounding import Source
 from assistant.memory.index import Index, Passage, Place
+from assistant.memory.markers import parse
 
 GEORGIA = """Tbilisi is the capital of Georgia.
 It has 1,000,000 people since 7 January 1943. The area is 12.5 km².
@@ -101,6 +104,13 @@ def test_a_hostile_range_is_no_work() -> None:
     check("[1," * 20_000, SOURCES)
 
 
+@pytest.mark.parametrize("answer", ["a" * 60_000, "a" + "\n" * 60_000 + "b", "- [" * 20_000, "[1" + " " * 60_000])
+def test_an_answer_that_repeats_itself_is_no_work(answer: str) -> None:
+    began = time.monotonic()
+    parse(answer)
+    assert time.monotonic() - began < 3
+
+
 def test_nothing_is_cited_by_a_refusal_and_by_silence() -> None:
     assert check("Not in memory. [1]", SOURCES) == Checked()
     assert check("", SOURCES) == Checked()
@@ -129,6 +139,16 @@ def test_a_passage_that_stands_with_other_white_space_is_cited_whole() -> None:
         "Its area is 12.5 km² [1].", [replace(given, passage=replace(given.passage, place=longer))]
     ).citations
     assert (citation.start, citation.end) == (longer.start, longer.end)
+
+
+def test_a_part_of_a_passage_that_stands_with_other_white_space_is_cited_as_the_whole() -> None:
+    given = SOURCES[0].passage
+    longer = replace(given, place=replace(given.place, end=given.place.end + 7))
+    part = around(longer, (GEORGIA.index("Rivers"), len(GEORGIA)), 0.4)
+    assert part.text.strip().startswith("Rivers")
+    (citation,) = check("Rivers carve the valley [1].", [Source(1, part, 0.9)]).citations
+    assert (citation.start, citation.end) == (longer.place.start, longer.place.end)
+    assert (citation.line, citation.end_line) == (longer.place.line, longer.place.end_line)
 
 
 # Support
@@ -347,6 +367,7 @@ def test_source_lines() -> None:
     first, second = check("The area is 12.5 km² [1]. Тесла жил в отелях [2].", SOURCES).citations
     assert source_line(first) == "[1] guide.md, line 6"
     assert source_line(replace(first, end_line=8), "ru") == "[1] guide.md, строки 6–8"
+    assert source_line(replace(first, path="/docs/\x1b]0;title\x07.md")) == "[1] \ufffd]0;title\ufffd.md, line 6"
     assert source_line(second, "ru") == "[2] тесла.pdf, стр. 3"
     assert source_line(second, "en", "changed") == "[2] тесла.pdf, page 3 (changed since)"
     assert source_line(second, "ru", "removed") == "[2] тесла.pdf, стр. 3 (удалён из памяти)"
