@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from assistant.memory.chunking import key_of
 from assistant.memory.index import Index, IndexUnusable
 from assistant.memory.maintenance import check
 from assistant.memory.storing import ChunkRow, DocumentRow, Occurrence, Packed, store
@@ -88,6 +89,8 @@ def _merge(index: Index, source: Index) -> Imported:
                     continue
                 store(index.database, document, _chunks(source, row["id"], with_vectors=same), embedder)
                 added, updated = added + (not before), updated + bool(before)
+    if updated:
+        index.forget_removed()  # the words of the versions before
     facts = _merge_facts(index, source)
     _merge_feedback(index, source)
     not_embedded = index.count_not_embedded(index.embedder) if index.embedder else 0
@@ -103,7 +106,7 @@ def _mine(index: Index, document: DocumentRow) -> sqlite3.Row | None:
 
 def _chunks(source: Index, document: int, *, with_vectors: bool) -> Sequence[ChunkRow]:
     rows = source.database.rows(
-        """SELECT c.key, c.text, c.tokens, v.count, v.spans, v.vectors, s.signs,
+        """SELECT c.text, c.tokens, v.count, v.spans, v.vectors, s.signs,
                   o.position, o.start, o.end, o.page, o.line, o.end_line, o.heading
            FROM occurrences o JOIN chunks c ON c.id = o.chunk_id
            LEFT JOIN vectors v ON v.chunk_id = c.id AND v.embedder_id = (SELECT id FROM embedders WHERE current = 1)
@@ -113,9 +116,10 @@ def _chunks(source: Index, document: int, *, with_vectors: bool) -> Sequence[Chu
     )
     found = []
     for row in rows:
-        key, text, tokens, *packed = row[:7]
+        text, tokens, *packed = row[:6]
         vectors: Packed | None = tuple(packed) if with_vectors and row["count"] else None
-        found.append(ChunkRow(key, text, tokens, vectors, Occurrence(*row[7:])))
+        # Its own key, whatever the file says: another's would put this text in the place of what has that key.
+        found.append(ChunkRow(key_of(text), text, tokens, vectors, Occurrence(*row[6:])))
     return found
 
 
