@@ -56,8 +56,8 @@ def add(
             return
         going: Iterator[Event | Watching]
         options: dict[str, Any] = {"collection": collection, "max_bytes": most, "stop": stop}
+        options["forget"] = history.forget_documents
         going = (watching.watch if watch else ingest.add)(memory.index, lambda: memory.embedder, paths, **options)
-        gone: list[int] = []
         with IngestDisplay(each=watch) as display:
             for event in interruptible(going, stop.set):
                 if isinstance(event, watching.Watching):
@@ -66,14 +66,9 @@ def add(
                 if as_json and (line := event_json(event)):
                     print_json(line, indent=None)
                 display(event)
-                if isinstance(event, ingest.Removed):
-                    gone.append(event.id)
-                elif isinstance(event, Skipped):
+                if isinstance(event, Skipped):
                     unread |= event.path in named
                 elif isinstance(event, ingest.Report):
-                    if gone:
-                        history.forget_documents(gone)
-                    gone.clear()
                     stopped = event.stopped
                     if not watch or _did_something(event):
                         display.note(summary(event))

@@ -141,6 +141,7 @@ def add(
     collection: str = DEFAULT_COLLECTION,
     max_bytes: int | None = None,
     stop: threading.Event | None = None,
+    forget: Callable[[Sequence[int]], object] | None = None,
 ) -> Iterator[Event]:
     """Bring a collection up to date with files and folders.
 
@@ -148,6 +149,8 @@ def add(
         max_bytes: leave out larger files; None: those that are too large to be read whole.
         embedder: called when something is to be embedded: loading one takes longer than finding that nothing changed.
         stop: set from elsewhere: what was read is still written, the rest is left for the next run.
+        forget: is told the numbers of documents before they are removed: a kill in between leaves some that the next
+            run removes again.
 
     Yields:
         What became of each document, in between how far it is, and a :class:`Report` at the end.
@@ -180,6 +183,8 @@ def add(
         yield Progress(counts.total(), total, event.path, ingest.sentences, time.monotonic() - began)
     # Last: when a file that was moved is added under its new name, its chunks are still there.
     if not stop.is_set():
+        if gone and forget:
+            forget([each.id for each in gone])
         index.remove([each.id for each in gone])
         counts[Removed] = len(gone)
         yield from gone

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.memory.citations import ATTACHED
 from assistant.memory.facts import Facts
@@ -88,12 +88,18 @@ class Memory:
         return load_reranker()
 
     def add(
-        self, paths: Iterable[Path], *, collection: str = DEFAULT_COLLECTION, stop: threading.Event | None = None
+        self,
+        paths: Iterable[Path],
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        stop: threading.Event | None = None,
+        forget: Callable[[Sequence[int]], object] | None = None,
     ) -> Iterator[Event]:
         """Files and folders into memory; see :func:`assistant.memory.ingest.add`."""
         from assistant.memory import ingest
 
-        return ingest.add(self.index, lambda: self.embedder, list(paths), collection=collection, stop=stop)
+        options: dict[str, Any] = {"collection": collection, "stop": stop, "forget": forget}
+        return ingest.add(self.index, lambda: self.embedder, list(paths), **options)
 
     def search(
         self, query: str, *, limit: int = 10, filter: Filter | None = None, context: str | None = None

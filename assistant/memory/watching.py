@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import watchfiles
 
@@ -42,6 +42,7 @@ def watch(
     collection: str = DEFAULT_COLLECTION,
     max_bytes: int | None = None,
     stop: threading.Event,
+    forget: Callable[[Sequence[int]], object] | None = None,
 ) -> Iterator[ingest.Event | Watching]:
     """:func:`~assistant.memory.ingest.add` now and after every change, until ``stop`` is set.
 
@@ -56,7 +57,8 @@ def watch(
     polling: bool | None = None  # None: watchfiles knows the systems that report nothing
 
     def again() -> Iterator[ingest.Event]:
-        for event in ingest.add(index, embedder, list(there), collection=collection, max_bytes=max_bytes, stop=stop):
+        options: dict[str, Any] = {"max_bytes": max_bytes, "stop": stop, "forget": forget}
+        for event in ingest.add(index, embedder, list(there), collection=collection, **options):
             if not isinstance(event, Skipped) or event not in skipped:
                 yield event
             if isinstance(event, Skipped):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message as UIMessage
 
@@ -93,20 +93,16 @@ class Adding:
     def _add(self, memory: Memory, history: History, paths: Sequence[Path], collection: str | None) -> UIMessage:
         from assistant.memory.documents import Skipped
         from assistant.memory.index import DEFAULT_COLLECTION
-        from assistant.memory.ingest import Progress, Removed, Report
+        from assistant.memory.ingest import Progress, Report
 
         skipped: list[Skipped] = []
-        gone: list[int] = []
-        for event in memory.add(paths, collection=collection or DEFAULT_COLLECTION, stop=self._stop):
+        options: dict[str, Any] = {"stop": self._stop, "forget": history.forget_documents}
+        for event in memory.add(paths, collection=collection or DEFAULT_COLLECTION, **options):
             match event:
                 case Progress():
                     self.progress = Added(event.done, event.total)
                 case Skipped():
                     skipped.append(event)
-                case Removed():
-                    gone.append(event.id)
                 case Report():
-                    if gone:
-                        history.forget_documents(gone)
                     return DocumentsAdded(event, skipped)
         raise AssertionError("adding ends with a report")

@@ -129,6 +129,20 @@ def test_new_changed_unchanged_and_gone(index: Index, embedder: Embedder, root: 
     assert set(happened(list(ingest.add(index, never, [root])), root).values()) == {"Unchanged"}
 
 
+def test_what_goes_is_told_before_it_goes(index: Index, embedder: Embedder, root: Path) -> None:
+    file = write(root / "a.txt", about("Kazan"))
+    add(index, embedder, root)
+    file.unlink()
+    told: list[list[int]] = []
+
+    def forget(ids: Sequence[int]) -> None:
+        told.append([document.id for document in index.documents() if document.id in ids])
+
+    add(index, embedder, root, forget=forget)
+    assert told == [[1]]
+    assert index.documents() == []
+
+
 def test_a_change_that_keeps_size_and_time_is_seen_while_the_file_is_young(
     index: Index, embedder: Embedder, root: Path
 ) -> None:
