@@ -20,6 +20,9 @@ from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import stems
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from assistant.memory.embedding import Embedder
     from assistant.memory.index import Index, Place
 
@@ -115,7 +118,7 @@ def check(answer: str, sources: Sequence[Source], *, question: str = "", embedde
     found: dict[int, tuple[float, Citation]] = {}
     unsupported = []
     for (start, end), cited in sentences_with_ids(prose, markers):
-        statement = _Statement(prose[start:end], question)
+        statement = _Statement(prose[start:end], asked.stems)
         if not statement.stems or prose[start:end].endswith(("?", ":")) or prose.startswith("#", start):
             continue
         claims = [claim for claim in statement.claims if not asked.has(claim)]
@@ -193,9 +196,9 @@ def source_lines(citations: Sequence[Citation], index: Index, language: str = "e
 class _Statement:
     """A sentence of the answer."""
 
-    def __init__(self, text: str, question: str):
+    def __init__(self, text: str, question_stems: frozenset[str]):
         self.text = text
-        self.question_stems = frozenset(stems(question))
+        self.question_stems = question_stems
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -217,6 +220,7 @@ class _Reader:
         self.id = source.id
         self._source = source
         self._place: Place = source.passage.place
+        self._vectors: NDArray[np.float32] | None = None  # of its sentences
         place = self._place
         self.evidence = Evidence(f"{place.title}\n{place.heading or ''}\n{place.path}\n{source.passage.text}")
 
@@ -236,12 +240,11 @@ class _Reader:
             return SAME_WORDS if claims else 0.0
         return len(statement.stems & self.evidence.stems) / len(statement.stems)
 
-    def meaning(self, statement: _Statement, embedder: Embedder) -> float:
-        """The highest cosine of one of the passage's sentences."""
-        if not self._sentences:
-            return 0.0
-        vectors = embedder.passages([evidence.text for _, evidence in self._sentences])
-        return float((vectors @ embedder.passages([statement.text])[0]).max())
+    def meaning(self, vector: NDArray[np.float32], embedder: Embedder) -> float:
+        """The highest cosine of one of the passage's sentences with this vector."""
+        if self._vectors is None:  # for all statements, since embedding takes longer than all the rest
+            self._vectors = embedder.passages([evidence.text for _, evidence in self._sentences])
+        return float((self._vectors @ vector).max(initial=0.0))
 
     def best_span(self, statement: _Statement) -> tuple[float, Span | None]:
         """The sentence that says it, and how well; None if none has anything of it."""
@@ -314,7 +317,8 @@ def _supporter(
         from assistant.memory.rerank import scale_of
 
         able = [reader for reader in readers if all(map(reader.evidence.has, claims))]
-        meanings = [(reader.meaning(statement, embedder), reader) for reader in able]
+        vector = embedder.passages([statement.text])[0]
+        meanings = [(reader.meaning(vector, embedder), reader) for reader in able]
         meaning, closest = max(meanings, key=lambda pair: pair[0], default=(0.0, None))
         scale = scale_of(embedder.name)
         return closest if meaning >= scale.zero + SAME_MEANING / scale.weight else None
