@@ -10,6 +10,8 @@ from assistant.database import Database
 
 MATCHES = 20_000  # FTS5 scores every chunk that matches, 2 µs each: more than this are not asked for
 CANDIDATES = 800  # chunks that are scored by all words when only some chose them
+MOST_TERMS = 64  # of a pasted text the rarest words are searched for: each word is counted in every candidate
+_AT_ONCE = 500  # parameters of one query
 FEW = 1000  # chunks that are scored one by one when a filter leaves no more
 _K1, _B = 1.2, 0.75  # as in FTS5
 
@@ -34,6 +36,12 @@ class Lexical:
         if not terms or limit < 1:
             return []
         with self._database.transaction(write=False):
+            if len(terms) > MOST_TERMS:
+                self._count(terms, self._statistics()[0])
+                occurring = [term for term in terms if self._frequencies[term]]
+                terms = sorted(occurring, key=self._frequencies.__getitem__)[:MOST_TERMS]
+                if not terms:
+                    return []
             if allowed is not None and len(allowed) <= FEW:
                 return self._rescored(list(allowed), terms)[:limit]
             every = " OR ".join(map(_quoted, terms))
@@ -97,9 +105,12 @@ class Lexical:
             self._frequencies.clear()
             self._counted_at = chunks
         missing = [term for term in terms if term not in self._frequencies]
-        marks = ", ".join("?" * len(missing))
-        found = self._database.rows(f"SELECT term, doc FROM chunks_terms WHERE term IN ({marks})", *missing)
-        self._frequencies |= dict.fromkeys(missing, 0) | {row[0]: row[1] for row in found}
+        self._frequencies |= dict.fromkeys(missing, 0)
+        for start in range(0, len(missing), _AT_ONCE):
+            some = missing[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            found = self._database.rows(f"SELECT term, doc FROM chunks_terms WHERE term IN ({marks})", *some)
+            self._frequencies |= {row[0]: row[1] for row in found}
 
     def _rescored(self, ids: Sequence[int], terms: Sequence[str]) -> list[tuple[int, float]]:
         """BM25 of these chunks, best first, without those that have none of the terms."""

@@ -139,14 +139,15 @@ class Memory:
         Raises:
             UserError: a file cannot be read, or the memory cannot.
         """
-        from assistant.memory.retrieval import Hit
+        from assistant.memory.retrieval import Hit, is_short
 
         hits = [hit for file in files for hit in self._read_attached(file, question, room // len(files))]
         told = False
         if documents:
             filter = Filter(collection=collection)
             # A short question may be a new one, or need the one before it: what finds the better passage is right.
-            ways = [self.search(question, limit=PASSAGES, filter=filter, context=way) for way in {None, before}]
+            contexts = dict.fromkeys([None, before if is_short(question) else None])
+            ways = [self.search(question, limit=PASSAGES, filter=filter, context=context) for context in contexts]
             told_of = [way for way in ways if way.confident]
             if told_of:
                 found = max(told_of, key=lambda way: way.hits[0].score).hits
@@ -180,6 +181,8 @@ class Memory:
             raise UsageError(f"{file} cannot be attached: {found.reason}", "Check the name after @.")
         key = (file, found.size, found.mtime_ns)
         if key not in self._attached:
+            for old in [known for known in self._attached if known[0] == file]:
+                self._attached.pop(old).close()
             memory = Memory(Index.in_memory())
             memory._embedder = self.embedder
             for event in add(memory.index, lambda: self.embedder, [file]):

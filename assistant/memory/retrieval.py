@@ -105,7 +105,7 @@ class Retriever:
             IndexUnusable: the database cannot be read.
         """
         words = stems(query)
-        before = stems(context) if context and len(words) <= SHORT_QUESTION else []
+        before = stems(context) if context and is_short(query) else []
         vector = self._vector(query, context if before else None)
         with self._index.database.transaction(write=False):  # one state of the memory, whoever changes it meanwhile
             candidates = self._candidates([*words, *before], vector, filter)
@@ -187,6 +187,11 @@ class Retriever:
         scored += [(min(score, lowest), hit) for score, hit in ranked[CROSS_ENCODED:]]
         scored.sort(key=lambda each: -each[0])
         return [(score, replace(hit, score=probability(score))) for score, hit in scored]
+
+
+def is_short(query: str) -> bool:
+    """Whether a question may need the one before it."""
+    return len(stems(query)) <= SHORT_QUESTION
 
 
 def _reciprocal_ranks(found: _Candidate, coverage: float = 1.0) -> float:

@@ -368,6 +368,17 @@ def test_any_word_finds_and_rare_ones_come_first(index: Index) -> None:
     assert index.lexical(["common"], 0) == []
 
 
+def test_of_a_pasted_text_the_rarest_words_are_searched_for() -> None:
+    with Index.in_memory() as index:
+        index.database.write_many(
+            "INSERT INTO chunks (key, language, tokens, stems, text) VALUES (?, 'en', 9, ?, '')",
+            [(str(number), "common " * 5 + "rare" * (number == 7)) for number in range(20)],
+        )
+        words = [*(f"absent{number}" for number in range(40_000)), "common", "rare"]
+        assert index.lexical(words, 5)[0][0] == 8
+        assert index.lexical(words[:-2], 5) == []
+
+
 def test_frequent_words_are_left_to_rank_when_they_are_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The result is nearly the one that scores every chunk with any word, and so are the scores."""
     choice = random.Random(1)
