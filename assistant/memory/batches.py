@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BATCH = 128  # texts: half a second of the default embedder
 _WAITING = 8 * BATCH  # items that may wait for their vectors, however few texts each of them has
 
+LARGEST = 20_000_000  # of all that waits, in what ``size_of`` counts
+
 Item = TypeVar("Item")
 Vectors: TypeAlias = "list[NDArray[np.float32]]"
 
@@ -29,22 +31,27 @@ class _Waiting(Generic[Item]):
 
 
 def embed_ahead(
-    embedder: Callable[[], Embedder], items: Iterable[Item], texts_of: Callable[[Item], Sequence[str]]
+    embedder: Callable[[], Embedder],
+    items: Iterable[Item],
+    texts_of: Callable[[Item], Sequence[str]],
+    size_of: Callable[[Item], int] = lambda item: 0,
 ) -> Iterator[list[tuple[Item, Vectors]]]:
     """Every item with the vectors of its texts, (dims,) each, in the order of ``items``, some at a time.
 
     The embedder has a thread of its own. While it works on one batch, the next items are taken, which is when they are
-    read, and the caller has what is ready. An item without texts comes in its turn.
+    read, and the caller has what is ready. An item without texts comes in its turn. ``size_of`` bounds what waits:
+    copies of a large document have no texts of their own, and would all be held until a batch is full.
     """
     items_waiting: deque[_Waiting[Item]] = deque()
     texts_waiting: deque[tuple[_Waiting[Item], str]] = deque()
+    held = 0
     running: tuple[list[_Waiting[Item]], Future[Any]] | None = None
 
     with ThreadPoolExecutor(1, "embedder") as thread:
 
         def turn() -> list[tuple[Item, Vectors]]:
             """Let the next batch begin as soon as the last one ends, and wait for that."""
-            nonlocal running
+            nonlocal running, held
             before, running = running, None
             if texts_waiting:
                 batch = [texts_waiting.popleft() for _ in range(min(BATCH, len(texts_waiting)))]
@@ -55,6 +62,7 @@ def embed_ahead(
             ready = []
             while items_waiting and len(items_waiting[0].vectors) == items_waiting[0].texts:
                 done = items_waiting.popleft()
+                held -= size_of(done.item)
                 ready.append((done.item, done.vectors))
             return ready
 
@@ -62,8 +70,9 @@ def embed_ahead(
             texts = texts_of(item)
             waiting = _Waiting(item, len(texts))
             items_waiting.append(waiting)
+            held += size_of(item)
             texts_waiting.extend((waiting, text) for text in texts)
-            while len(texts_waiting) >= BATCH or len(items_waiting) >= _WAITING:
+            while len(texts_waiting) >= BATCH or len(items_waiting) >= _WAITING or held > LARGEST:
                 if ready := turn():
                     yield ready
         while items_waiting:

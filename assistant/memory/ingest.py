@@ -176,7 +176,7 @@ def add(
     total = counts.total() + len(changed)
     ingest = _Ingest(index, embedder, collection, max_bytes)
     read = map(ingest.read, itertools.takewhile(lambda _: not stop.is_set(), changed))
-    for some in embed_ahead(lambda: ingest.embedder, read, _texts):
+    for some in embed_ahead(lambda: ingest.embedder, read, _texts, _size):
         for event in ingest.write(some):
             counts[type(event)] += 1
             yield event
@@ -228,6 +228,10 @@ def _texts(read: _Read | _Same | Skipped) -> list[str]:
     if not isinstance(read, _Read):
         return []
     return [read.chunks[number].text[start:end] for number, spans in read.spans.items() for start, end in spans]
+
+
+def _size(read: _Read | _Same | Skipped) -> int:
+    return len(read.document.text) if isinstance(read, _Read) else 0
 
 
 class _Ingest:

@@ -295,6 +295,22 @@ def test_a_chunk_that_goes_while_another_document_with_it_waits(
     assert index.check() == []
 
 
+def test_copies_of_a_large_document_do_not_all_wait(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LARGEST", 10)
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    given = []
+    for ready in batches.embed_ahead(lambda: embedder, items(), lambda item: ["one"][item:], lambda item: 4):
+        given += [item for item, _ in ready]
+        assert len(taken) - len(given) <= 3
+    assert given == list(range(20))
+
+
 def test_collections_do_not_see_each_other(index: Index, embedder: Embedder, root: Path) -> None:
     note = write(root / "a.txt", about("Kazan"))
     add(index, embedder, root, collection="one")
