@@ -29,6 +29,7 @@ from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, Mod
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 
 if TYPE_CHECKING:
+    from assistant.memory.embedding import Embedder
     from assistant.memory.memory import Memory, Recall
 
 TITLE_LENGTH = 60
@@ -282,7 +283,7 @@ class Conversation:
             if question.files:
                 load_seconds = yield from self._load()  # how much of a file is read depends on the window
             recall = self._recall(question, open_turns(before))
-            if recall is not None and not recall.found:
+            if recall is not None and not (recall.hits or recall.told):
                 yield Recalled((), in_memory=False)
                 yield from self._not_in_memory(question)
                 return
@@ -296,7 +297,8 @@ class Conversation:
             turns = yield from self._make_room(open_turns(before), question, asked)
             prompt = self._window().prompt(turns, asked, self._note())
             # Attached files are worked on whatever is asked; an answer of a given form cannot say that it is none.
-            if recalled and recalled.sources and not (question.files or choices or self.options.constraint):
+            free = not (question.files or choices or self.options.constraint)
+            if recall and recalled and recalled.sources and free and not recall.told:
                 found = yield from recalled.answers(self.engine, prompt[:-1], question.text, self._check_cancelled)
                 if not found:
                     yield from self._not_in_memory(question)
@@ -400,19 +402,28 @@ class Conversation:
         if load_seconds > result.timings.load_seconds:
             result = replace(result, timings=replace(result.timings, load_seconds=load_seconds))
         self._keep(answer, result)
-        if recalled is not None and self.memory is not None:
-            ground(answer, recalled, self._last_question().text, self.memory.embedder)
         if not result.reasoning and result.completion_tokens:
             known = [*prompt, Message("assistant", answer.text)]
             self._counter.learn(known, result.prompt_tokens + result.completion_tokens)
         try:
             autosave.finish()
+            if recalled is not None:
+                self._ground(answer, recalled)
         except HistoryError:
             # The caller gets the whole answer first, then hears that it was not saved. The next question tries again.
             self._unsaved.append(answer)
             yield result
             raise
         yield result
+
+    def _ground(self, answer: StoredMessage, recalled: Recalled) -> None:
+        """Check the answer, which is saved already, against its passages."""
+        embedder: Embedder | None = None
+        if answer.status == "complete":  # whoever stopped it does not want to wait
+            with suppress(UserError):  # of another program that changes the embedder just now
+                embedder = self.memory.embedder if self.memory else None
+        ground(answer, recalled, self._last_question().text, embedder)
+        self.history.update_message(answer)
 
     def _keep(self, answer: StoredMessage, result: Result) -> None:
         answer.text, answer.reasoning = result.text, result.reasoning

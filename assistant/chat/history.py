@@ -122,7 +122,7 @@ class History:
             found = self._db.rows("SELECT * FROM conversations WHERE id = ?", id)
             rows = self._db.rows("SELECT * FROM messages WHERE conversation_id = ? ORDER BY position", id)
             cited = self._db.rows(
-                """SELECT message_id, number, content FROM citations JOIN messages m ON m.id = message_id
+                """SELECT message_id, number, document_id, content FROM citations JOIN messages m ON m.id = message_id
                    WHERE m.conversation_id = ? ORDER BY number""",
                 id,
             )
@@ -345,10 +345,13 @@ class History:
 
     def _cite(self, message: StoredMessage) -> None:
         self._db.write("DELETE FROM citations WHERE message_id = ? AND content IS NOT NULL", message.id)
-        for citation in message.citations:
+        rows = {number: (document, "") for number, document in message.read.items()}
+        for one in message.citations:
+            rows[one.id] = one.document_id, json.dumps(one.to_json(), ensure_ascii=False)
+        for number, (document, content) in rows.items():
             self._db.write(
                 "INSERT OR REPLACE INTO citations (message_id, number, document_id, content) VALUES (?, ?, ?, ?)",
-                *(message.id, citation.id, citation.document_id, json.dumps(citation.to_json(), ensure_ascii=False)),
+                *(message.id, number, document, content),
             )
 
     def _change(self, id: int, column: str, value: str | None) -> None:

@@ -28,7 +28,8 @@ class StoredMessage:
         prompt_tokens: of the whole prompt that this answer was generated from.
         files: of a question, what was attached to it.
         in_memory: of an answer, whether memory had something on the question; None: it was not asked.
-        citations: of an answer, the passages that stood before the model, by their numbers.
+        citations: of an answer, the passages that it cites, or that the program found to say the same.
+        read: of an answer, the documents of all passages that stood before the model, by the passages' numbers.
         unsupported: of an answer, its sentences that say what no cited passage says.
         unknown: of an answer, numbers it cites that no passage had.
         forgotten: of an answer, numbers of passages whose document was removed from memory since.
@@ -51,6 +52,7 @@ class StoredMessage:
     files: tuple[str, ...] = ()
     in_memory: bool | None = None
     citations: list[Citation] = field(default_factory=list)
+    read: dict[int, int] = field(default_factory=dict)
     unsupported: list[Unsupported] = field(default_factory=list)
     unknown: tuple[int, ...] = ()
     forgotten: tuple[int, ...] = ()
@@ -113,7 +115,8 @@ def message_from(row: sqlite3.Row, cited: Sequence[sqlite3.Row]) -> StoredMessag
         values["unknown"] = tuple(grounding["unknown"])
         values["unsupported"] = [Unsupported.from_json(one) for one in grounding["unsupported"]]
         values["citations"] = [Citation.from_json(json.loads(one["content"])) for one in cited if one["content"]]
-        values["forgotten"] = tuple(one["number"] for one in cited if not one["content"])
+        values["read"] = {one["number"]: one["document_id"] for one in cited if one["content"] is not None}
+        values["forgotten"] = tuple(one["number"] for one in cited if one["content"] is None)
     return StoredMessage(**values)
 
 

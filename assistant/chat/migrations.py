@@ -86,7 +86,8 @@ def m003_memory(db: Database) -> None:
     # citations found, as JSON; NULL: memory was not asked.
     db.execute("ALTER TABLE messages ADD COLUMN files TEXT")
     db.execute("ALTER TABLE messages ADD COLUMN grounding TEXT")
-    # content: JSON; NULL with the document's number when the document was forgotten: an answer then says only that.
+    # A row for each passage that stood before the model. content: JSON; empty if the answer does not cite it; NULL with
+    # the document's number when the document was forgotten: an answer then says only that.
     db.execute("""
         CREATE TABLE citations (
             message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,

@@ -81,10 +81,12 @@ def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> R
         passage = hit.passage
         share = 1.0 if passage.document_id == ATTACHED else max(LARGEST_SHARE, 1 / (len(recall.hits) - number))
         most = int(room * share)
-        if (tokens := count(passage.text)) > most:
-            passage = around(passage, hit.span, most / tokens)
-            tokens = count(passage.text)
-        if tokens > room:  # of a few words: the estimate was too high
+        tokens = count(passage.text)
+        part = most / tokens
+        while tokens > most and part > 1 / 64:
+            passage = around(hit.passage, hit.span, part)
+            tokens, part = count(passage.text), part * 0.8
+        if tokens > most:
             continue
         chosen.append((passage, hit.score))
         room -= tokens
@@ -97,16 +99,17 @@ def choose_passages(recall: Recall, room: int, count: Callable[[str], int]) -> R
     return Recalled(sources, left_out=len(recall.hits) - len(sources))
 
 
-def ground(answer: StoredMessage, recalled: Recalled, question: str, embedder: Embedder) -> None:
+def ground(answer: StoredMessage, recalled: Recalled, question: str, embedder: Embedder | None) -> None:
     """Note in the answer what it cites of the passages, and what it says that none of them does.
 
     Args:
-        embedder: tells what a sentence in another language than the passages stands on.
+        embedder: tells what a sentence in another language than the passages stands on; None: nobody does.
     """
     from assistant.memory.citations import check
     from assistant.memory.grounding import is_refusal
 
     answer.in_memory = not is_refusal(answer.text)
+    answer.read = {source.id: source.passage.document_id for source in recalled.sources}
     if not recalled.sources:
         return
     checked = check(answer.text, recalled.sources, question=question, embedder=embedder)

@@ -160,7 +160,7 @@ def import_(file: Path) -> None:
     cls=DefaultGroup, default="list", default_if_no_args=True, short_help="List, add, edit and remove facts about you."
 )
 def facts() -> None:
-    """List, add, edit and remove facts about you, which every answer may use. Alone it lists them.
+    """List, add, edit and remove facts about you, for the chat and for `ask --memory`. Alone it lists them.
 
     They are used as you wrote them; no model ever changes them.
     """

@@ -24,7 +24,7 @@ def scope_of(memory: Memory, given: str, prompt: tuple[str, ...]) -> tuple[str |
     collections = memory.index.collections()
     if not given or given in collections:
         return given or None, prompt
-    if prompt and " " in prompt[0] and " " not in given:
+    if prompt and (" " in prompt[0] or len(prompt) == 1) and " " not in given:
         close = difflib.get_close_matches(given, collections, n=3)
         known = ", ".join(close or collections) or "none yet"
         raise UsageError(f"Memory has no collection {given}.", f"There is {known}: see `assistant memory list`.")

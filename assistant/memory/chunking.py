@@ -62,24 +62,31 @@ class _Block(NamedTuple):
     start: int
     end: int
     lines: bool  # whether every line stands for itself
+    heading: bool = False
 
 
 @dataclass(slots=True)
 class _Section:
-    """Blocks that belong together, with the headings above them, the outermost first."""
+    """Blocks that belong together, with the headings above them, the outermost first, on one page."""
 
     path: tuple[str, ...] = ()
     blocks: list[_Block] = field(default_factory=list)
     tokens: int = 0
+    page: int = 0  # where it begins; 0: the format has none
 
     def takes(self, other: _Section) -> bool:
-        """Whether both are one chunk at most; what is between them counts, too, be it only white space."""
+        """Whether both are one chunk at most; what is between them counts, too, be it only white space.
+
+        A chunk is of one page, so that a citation names the right one.
+        """
+        if self.page != other.page:
+            return False
         length = other.blocks[-1].end - self.blocks[0].start
         return self.tokens + other.tokens <= LONGEST and length <= LONGEST * CHARACTERS_A_TOKEN
 
     def joined(self, other: _Section) -> _Section:
         common = [a for a, b in takewhile(lambda pair: pair[0] == pair[1], zip(self.path, other.path, strict=False))]
-        return _Section(tuple(common) or self.path, self.blocks + other.blocks, self.tokens + other.tokens)
+        return _Section(tuple(common) or self.path, self.blocks + other.blocks, self.tokens + other.tokens, self.page)
 
 
 def chunk(document: Document, count_tokens: TokenCount) -> list[Chunk]:
@@ -106,24 +113,31 @@ def key_of(text: str) -> str:
 def _chunk(section: _Section, text: str, count_tokens: TokenCount) -> Chunk:
     start, end = section.blocks[0].start, section.blocks[-1].end
     said = text[start:end]
-    found = (span for block in section.blocks for span in sentences(text, block.start, block.end, lines=block.lines))
+    found = (
+        (*span, block.heading)
+        for block in section.blocks
+        for span in sentences(text, block.start, block.end, lines=block.lines)
+    )
     spans = tuple((first - start, last - start) for first, last in _join_spans(text, found))
     return Chunk(said, start, end, count_tokens(said), " > ".join(section.path), spans)
 
 
-def _join_spans(text: str, found: Iterable[Span]) -> list[Span]:
-    """Sentences, the short ones together with the next, the last with the one before."""
-    spans: list[tuple[int, int, int]] = []  # with the number of words
-    for start, end in found:
+def _join_spans(text: str, found: Iterable[tuple[int, int, bool]]) -> list[Span]:
+    """Sentences, the short ones together with the next, the last with the one before; none with a heading after it."""
+    spans: list[tuple[int, int, int, bool]] = []  # with the number of words, and whether a heading begins it
+    for start, end, heading in found:
         words = words_in(text[start:end])
-        if spans and spans[-1][2] < SHORTEST_SPAN and spans[-1][2] + words <= LONGEST_SPAN:
-            spans[-1] = (spans[-1][0], end, spans[-1][2] + words)
+        short = bool(spans) and spans[-1][2] < SHORTEST_SPAN and spans[-1][2] + words <= LONGEST_SPAN
+        under_a_heading = short and spans[-1][3] and "\n" not in text[spans[-1][0] : spans[-1][1]]
+        if short and (not heading or under_a_heading):
+            spans[-1] = (spans[-1][0], end, spans[-1][2] + words, spans[-1][3])
         else:
-            spans.append((start, end, words))
-    if len(spans) > 1 and spans[-1][2] < SHORTEST_SPAN and spans[-1][2] + spans[-2][2] <= LONGEST_SPAN:
-        (start, *_), (_, end, words) = spans[-2:]
-        spans[-2:] = [(start, end, words)]
-    return [(start, end) for start, end, _ in spans]
+            spans.append((start, end, words, heading))
+    if len(spans) > 1:
+        (start, _, before, began), (_, end, words, heading) = spans[-2:]
+        if not heading and words < SHORTEST_SPAN and words + before <= LONGEST_SPAN:
+            spans[-2:] = [(start, end, words + before, began)]
+    return [(start, end) for start, end, *_ in spans]
 
 
 def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Section]:
@@ -134,12 +148,12 @@ def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Se
             units.append((block, tokens))
             continue
         for start, end in sentences(text, block.start, block.end, lines=block.lines):
-            units.append((_Block(start, end, block.lines), _size(text[start:end], count_tokens)))
+            units.append((_Block(start, end, block.lines, block.heading), _size(text[start:end], count_tokens)))
     total = sum(tokens for _, tokens in units)
     even = total if total <= LONGEST else total / math.ceil(total / ((SHORTEST + LONGEST) / 2))
     part: _Section | None = None
     for block, tokens in units:
-        unit = _Section(section.path, [block], tokens)
+        unit = _Section(section.path, [block], tokens, section.page)
         if part and part.takes(unit) and part.tokens + tokens / 2 <= even:
             part.blocks.append(block)
             part.tokens += tokens
@@ -216,23 +230,21 @@ def _headed(document: Document) -> Iterator[_Section]:
     pages = iter((*document.pages, len(document.text) + 1))
     following = next(pages)
     headings: list[tuple[int, str]] = []
-    section, has_text = _Section(), False
+    section, has_text, page = _Section(), False, 0
     for block, heading in _paragraphs(document):
         turned = block.start >= following
         while block.start >= following:
-            following = next(pages)
+            following, page = next(pages), page + 1
         if heading:
             while headings and headings[-1][0] >= heading[0]:
                 headings.pop()
             headings.append(heading)
         path = tuple(title for _, title in headings)
         # A heading right under another one goes on with its section: alone it would say nothing.
-        if section.blocks and (
-            (heading and (has_text or path[: len(section.path)] != section.path)) or (turned and has_text)
-        ):
+        if section.blocks and (turned or (heading and (has_text or path[: len(section.path)] != section.path))):
             yield section
             section, has_text = _Section(), False
-        section.path = path
+        section.path, section.page = path, page
         section.blocks.append(block)
         has_text = has_text or not heading
     if section.blocks:
@@ -259,14 +271,14 @@ def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | 
             continue
         rule = _RULE.fullmatch(line)
         if rule and start >= 0 and text.find("\n", start, end) < 0 and not _ITEM.match(text, start):
-            yield _Block(start, stop, False), (1 if "=" in line else 2, _title(text[start:end]))
+            yield _Block(start, stop, False, True), (1 if "=" in line else 2, _title(text[start:end]))
             start = -1
             continue
         if start >= 0 and (opening or heading or begin in pages or not line.strip()):
             yield _Block(start, end, False), None
             start = -1
         if heading:
-            yield _Block(begin, stop, False), (len(heading[1]), _title(heading[2]))
+            yield _Block(begin, stop, False, True), (len(heading[1]), _title(heading[2]))
         elif opening:
             start, end, fence = begin, stop, opening[1]
         elif line.strip() and not (rule and start < 0):

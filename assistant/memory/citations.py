@@ -46,7 +46,7 @@ class Citation:
         start, end: characters of the document's text: the sentence that fits best, else the whole passage.
         digest: of the file, as it was read.
         score: of the passage in the ranking, 0 to 1.
-        attributed: the model did not cite it; the program found that it says the same.
+        attributed: the model did not cite it, or another in its place; the program found that it says the same.
     """
 
     id: int
@@ -126,6 +126,9 @@ def check(answer: str, sources: Sequence[Source], *, question: str = "", embedde
         if named:
             if missing := _missing(statement, claims, named):
                 unsupported.append(Unsupported(start, end, missing))
+                # Small models give wrong numbers: whoever opens the sources finds the right one, too.
+                others = [reader for reader in readers.values() if reader not in named]
+                named += [reader for reader in [_supporter(statement, claims, others, embedder)] if reader]
         elif reader := _supporter(statement, claims, list(readers.values()), embedder):
             named = [reader]
         else:

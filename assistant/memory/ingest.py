@@ -108,7 +108,8 @@ def scan(
     """What :func:`add` would do, as far as sizes and times tell. No file is read, nothing is written.
 
     A document is removed when its file is empty, or gone from a folder that could be listed. While the folder itself
-    cannot be read, or the file cannot, the text that memory has of it stays.
+    cannot be read, or has nothing at all in it as the place of a drive that is not there, its texts stay; so does that
+    of a file that cannot be read.
     """
     known = index.known(collection)
     unread: set[Path] = set()
@@ -126,6 +127,10 @@ def scan(
         else:
             yield Changed(each, (before[0], before[3]) if before else None)
     folders = {folder for path in paths if (folder := Path(os.path.abspath(path))).is_dir()}
+    for folder in [folder for folder in folders if not os.listdir(folder)]:
+        folders.remove(folder)
+        if any(folder in Path(name).parents for name in known):
+            yield Skipped(folder, "is empty: a drive that is not there? What memory has of it stays until `memory rm`")
     for name, before in known.items():
         path = Path(name)
         above = set(path.parents)

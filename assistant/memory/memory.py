@@ -34,11 +34,11 @@ class Recall:
 
     Attributes:
         hits: passages, those of attached files first; the best first.
-        found: False: nothing, neither a passage nor a fact about the user. True without hits: only a fact.
+        told: a fact about the user bears on it; those are in the prompt anyway.
     """
 
     hits: tuple[Hit, ...]
-    found: bool
+    told: bool
 
 
 class Memory:
@@ -155,8 +155,8 @@ class Memory:
                 hits += [hit for hit in found if hit.score >= FAR_BEHIND * found[0].score]
             elif not hits and cited:
                 hits += [Hit.of(passage) for passage in self.index.passages(cited, filter)]
-            told = not hits and self.facts.bear_on(question)
-        return Recall(tuple(hits), bool(hits) or told)
+            told = self.facts.bear_on(question)
+        return Recall(tuple(hits), told)
 
     def _read_attached(self, file: Path, question: str, room: int) -> list[Hit]:
         """The passages of a file: all of them in order if they fit, else those nearest to the question."""
@@ -176,6 +176,8 @@ class Memory:
         from assistant.memory.documents import Skipped, walk
         from assistant.memory.ingest import add
 
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder.", "Attach files, or add it to memory.")
         (found,) = walk([file])
         if isinstance(found, Skipped):
             raise UsageError(f"{file} cannot be attached: {found.reason}", "Check the name after @.")
@@ -184,7 +186,7 @@ class Memory:
             for old in [known for known in self._attached if known[0] == file]:
                 self._attached.pop(old).close()
             memory = Memory(Index.in_memory())
-            memory._embedder = self.embedder
+            memory._embedder, memory.reranker = self.embedder, self.reranker
             for event in add(memory.index, lambda: self.embedder, [file]):
                 if isinstance(event, Skipped):
                     raise UsageError(f"{file} cannot be attached: {event.reason}", "Check the file after @.")

@@ -194,6 +194,19 @@ def test_an_open_chat_forgets_a_document_that_another_window_removes(
     assert not any("180" in message.content for message in engine.prompts[-1])
 
 
+def test_an_answer_that_cites_nothing_is_forgotten_with_what_it_read(
+    begin: Begin, memory: Memory, history: History
+) -> None:
+    conversation, _ = begin(["Yes, it was."])
+    asked(conversation.send("Was the boiler serviced in March?"))
+    assert not conversation.messages[-1].citations
+    forget(memory, history, [document.id for document in memory.index.documents()])
+    again, engine = begin(["Fine."], id=conversation.id, on=False)
+    again.look_up(False)
+    asked(again.send("And what else?"))
+    assert not any("Yes, it was" in message.content for message in engine.prompts[0])
+
+
 def test_a_source_that_changed_or_vanished_is_told(begin: Begin, memory: Memory, notes: Path) -> None:
     conversation, _ = begin(["He charged 180 euros [1]."])
     asked(conversation.send("How much did the boiler service cost?"))

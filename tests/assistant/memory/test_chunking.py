@@ -105,6 +105,20 @@ def test_a_chunk_of_pages_begins_where_a_page_does(chunks_of):
     assert tuple(each.start for each in chunks_of(document(page * 4, "pdf", pages))) == pages
 
 
+def test_short_pages_are_chunks_of_their_own(chunks_of):
+    pages = ("The first slide.\n\n", "The second one.\n\n", "And the last.\n")
+    starts = (0, len(pages[0]), len(pages[0]) + len(pages[1]))
+    assert [each.start for each in chunks_of(document("".join(pages), "pdf", starts))] == list(starts)
+
+
+def test_a_short_sentence_goes_with_the_heading_above_it_and_not_with_the_one_below(chunks_of):
+    text = "# Dacha\n\nThe trailer is old.\n\n## Well\n\nEleven metres deep.\n"
+    assert spoken(chunks_of(document(text))) == [
+        "# Dacha\n\nThe trailer is old.",
+        "## Well\n\nEleven metres deep.",
+    ]
+
+
 def test_rows_of_a_table_stay_whole(chunks_of):
     rows = [f"name: Anna {n}; town: Kazan; note: met at the fair. Sold 3.5 kg of honey" for n in range(200)]
     chunks = chunks_of(document("\n".join(rows), "csv"))

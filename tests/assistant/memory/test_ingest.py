@@ -131,6 +131,7 @@ def test_new_changed_unchanged_and_gone(index: Index, embedder: Embedder, root: 
 
 def test_what_goes_is_told_before_it_goes(index: Index, embedder: Embedder, root: Path) -> None:
     file = write(root / "a.txt", about("Kazan"))
+    write(root / "b.txt", about("Samara"))
     add(index, embedder, root)
     file.unlink()
     told: list[list[int]] = []
@@ -140,7 +141,18 @@ def test_what_goes_is_told_before_it_goes(index: Index, embedder: Embedder, root
 
     add(index, embedder, root, forget=forget)
     assert told == [[1]]
-    assert index.documents() == []
+    assert [document.path.name for document in index.documents()] == ["b.txt"]
+
+
+def test_a_folder_without_anything_in_it_takes_nothing_from_memory(
+    index: Index, embedder: Embedder, root: Path
+) -> None:
+    file = write(root / "a.txt", about("Kazan"))
+    add(index, embedder, root)
+    file.unlink()
+    events = add(index, embedder, root)
+    assert [event.path for event in events if isinstance(event, Skipped)] == [root]
+    assert len(index.documents()) == 1
 
 
 def test_a_change_that_keeps_size_and_time_is_seen_while_the_file_is_young(
@@ -313,12 +325,13 @@ def test_copies_of_a_large_document_do_not_all_wait(embedder: Embedder, monkeypa
 
 def test_collections_do_not_see_each_other(index: Index, embedder: Embedder, root: Path) -> None:
     note = write(root / "a.txt", about("Kazan"))
+    write(root / "b.txt", about("Samara"))
     add(index, embedder, root, collection="one")
     add(index, embedder, root, collection="два")
-    assert index.collections() == {"one": 1, "два": 1}
+    assert index.collections() == {"one": 2, "два": 2}
     note.unlink()
     add(index, embedder, root, collection="one")
-    assert index.collections() == {"два": 1}
+    assert index.collections() == {"one": 1, "два": 2}
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from scripted_engine import ScriptedEngine
 
 from assistant.chat.history import History
+from assistant.memory import embedding
 from assistant.memory.memory import Memory
 from assistant.tui import viewer
 from assistant.tui.prompt import Completions
@@ -104,7 +106,14 @@ async def test_memory_is_switched_on_and_off_and_says_how_it_is(remembering, ope
         assert "not known: of" in chat.notes
 
 
-async def test_documents_are_added_while_the_chat_goes_on(remembering, open_chat, tmp_path):
+async def test_documents_are_added_while_the_chat_goes_on(remembering, open_chat, tmp_path, monkeypatch):
+    seen, load = threading.Event(), embedding.load_embedder
+
+    def wait(name: str | None = None) -> embedding.Embedder:
+        assert seen.wait(60)
+        return load(name)
+
+    monkeypatch.setattr(embedding, "load_embedder", wait)
     folder = tmp_path / "two words"
     folder.mkdir()
     (folder / "guide.md").write_text(GUIDE, encoding="utf-8")
@@ -120,6 +129,7 @@ async def test_documents_are_added_while_the_chat_goes_on(remembering, open_chat
         assert "already" in chat.text
         await asked(chat, "Are you there?")
         assert chat.answers == ["Yes."]
+        seen.set()
         await chat.until(lambda: "Added to memory" in chat.notes, 60)
         assert "1 new" in chat.notes
         assert "1 skipped" in chat.notes
