@@ -20,6 +20,7 @@ from assistant.memory import chunking, documents
 from assistant.memory.batches import embed_ahead
 from assistant.memory.documents import Document, Found, Skipped, Unreadable
 from assistant.memory.index import DEFAULT_COLLECTION, EmbedderId, Index
+from assistant.memory.loaders import parsing
 from assistant.memory.sentences import Span
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def add(
         yield from gone
     if counts[Updated]:
         index.forget_removed()  # the words of the versions before
+    parsing.close()  # a child that ends by itself, later, would stay a zombie until the next document
     yield Report(
         added=counts[Added],
         updated=counts[Updated],

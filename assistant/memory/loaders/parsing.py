@@ -57,8 +57,8 @@ def parse(path: Path, kind: str, limit: int) -> Extracted:
 
 
 def close() -> None:
-    """End the child process, if there is one. The next file starts another."""
-    _child.close()
+    """End the child process, if there is one, once it has read what it reads. The next file starts another."""
+    _child.end()
 
 
 # ── the parent's side ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,6 +77,10 @@ class _Child:
             if answer is None:  # it ended for want of work at the very moment
                 answer = self._ask(request)
             return answer or {"reason": "crashed its parser: it is broken"}
+
+    def end(self) -> None:
+        with self._one_call:
+            self.close()
 
     def close(self) -> None:
         process, self._process = self._process, None
