@@ -203,6 +203,12 @@ class Database:
                 self._db.row_factory = row_factory
 
 
+def encodable(text: str) -> str:
+    """The text without halves of surrogate pairs, as bad input brings them: UTF-8 cannot hold those, and so neither
+    SQLite nor a tokenizer takes them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _create_private(path: Path) -> None:
     """The file is for its owner only from its first byte; SQLite gives its companions the same mode."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

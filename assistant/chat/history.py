@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import overload
 
 from assistant.chat.messages import (
     ConversationSummary,
@@ -28,7 +27,7 @@ from assistant.chat.messages import (
     message_from,
 )
 from assistant.chat.writer import is_alive, this_process
-from assistant.database import Database, Schema
+from assistant.database import Database, Schema, encodable
 from models.errors import UserError
 from models.paths import history_file
 
@@ -202,7 +201,7 @@ class History:
         now = _now()
         cursor = self._db.write(
             "INSERT INTO conversations (title, model, system, memory, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
-            *(_clean(title), model, _clean(system), _clean(memory), now, now),
+            *(encodable(title), model, system and encodable(system), memory and encodable(memory), now, now),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -231,7 +230,7 @@ class History:
             cursor = self._db.write(
                 """INSERT INTO messages (conversation_id, position, role, text, model, status, covers, created, updated,
                                          owner, files) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                *(conversation_id, position, role, _clean(text), model, status, covers, now, now),
+                *(conversation_id, position, role, encodable(text), model, status, covers, now, now),
                 this_process() if status == "streaming" else None,
                 json.dumps(list(files)) if files else None,
             )
@@ -260,7 +259,7 @@ class History:
                 """UPDATE messages SET text = ?, reasoning = ?, status = ?, active = ?, updated = ?, prompt_tokens = ?,
                    completion_tokens = ?, timings = ?, finish_reason = ?, grounding = ?,
                    owner = CASE ? WHEN 'streaming' THEN owner END WHERE id = ?""",
-                *(_clean(message.text), _clean(message.reasoning), message.status, message.active, now),
+                *(encodable(message.text), encodable(message.reasoning), message.status, message.active, now),
                 *(message.prompt_tokens, message.completion_tokens),
                 None if message.timings is None else json.dumps(asdict(message.timings)),
                 *(message.finish_reason, grounding_of(message), message.status, message.id),
@@ -278,13 +277,13 @@ class History:
             message.active = active
 
     def rename(self, id: int, title: str) -> None:
-        self._change(id, "title", _clean(title))
+        self._change(id, "title", encodable(title))
 
     def set_system(self, id: int, system: str | None) -> None:
-        self._change(id, "system", _clean(system))
+        self._change(id, "system", system and encodable(system))
 
     def set_memory(self, id: int, memory: str | None) -> None:
-        self._change(id, "memory", _clean(memory))
+        self._change(id, "memory", memory and encodable(memory))
 
     def forget_documents(self, ids: Sequence[int]) -> int:
         """Leave nothing of these documents of the memory but the numbers in answers that cited them.
@@ -391,7 +390,7 @@ def _match(query: str) -> str:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", _clean(text)).casefold().replace("ё", "е")
+    return unicodedata.normalize("NFC", encodable(text)).casefold().replace("ё", "е")
 
 
 def _unfold(snippet: str, text: str) -> str:
@@ -401,17 +400,6 @@ def _unfold(snippet: str, text: str) -> str:
     letters = iter(text[start : start + len(plain)])
     marks = {"\1": "[", "\2": "]", "\3": "…"}
     return "".join(marks.get(character) or next(letters, "") for character in snippet)
-
-
-@overload
-def _clean(text: str) -> str: ...
-@overload
-def _clean(text: None) -> None: ...
-@overload
-def _clean(text: str | None) -> str | None: ...
-def _clean(text: str | None) -> str | None:
-    """Half of a surrogate pair, as bad input brings them, cannot be stored as UTF-8."""
-    return text and text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,7 +41,7 @@ _DEFINITION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chunk:
     """``text`` is ``document.text[start:end]``; ``heading`` is the path to it, as in ``Guide > Install``.
 
@@ -54,6 +55,11 @@ class Chunk:
     tokens: int
     heading: str
     sentences: tuple[Span, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """See :func:`key_of`."""
+        return key_of(self.text)
 
 
 class _Block(NamedTuple):

@@ -227,7 +227,6 @@ class _Read:
     digest: str
     document: Document
     chunks: list[Chunk]
-    keys: list[str]
     spans: dict[int, list[Span]]
 
 
@@ -276,7 +275,7 @@ class _Ingest:
         except OSError as error:
             return Skipped(path, f"cannot be read ({(error.strerror or str(error)).lower()})")
         chunks = chunking.chunk(document, self.embedder.count_tokens)
-        keys = [chunking.key_of(chunk.text) for chunk in chunks]
+        keys = [chunk.key for chunk in chunks]
         known = self._index.known_chunks(keys) | self._in_flight
         spans: dict[int, list[Span]] = {}
         for number, key in enumerate(keys):
@@ -284,7 +283,7 @@ class _Ingest:
                 known.add(key)
                 spans[number] = _spans(chunks[number].text, chunks[number].sentences, self.embedder)
         self._in_flight.update(keys[number] for number in spans)
-        return _Read(_doubted(found), before is not None, digest, document, chunks, keys, spans)
+        return _Read(_doubted(found), before is not None, digest, document, chunks, spans)
 
     def write(self, some: list[tuple[_Read | _Same | Skipped, Vectors]]) -> list[Added | Updated | Unchanged | Skipped]:
         """Write documents whose vectors are there, all in one transaction."""
@@ -300,7 +299,7 @@ class _Ingest:
             return Unchanged(path)
         given = iter(vectors)
         by_chunk = {number: [(start, end, next(given)) for start, end in spans] for number, spans in read.spans.items()}
-        self._in_flight.difference_update(read.keys[number] for number in read.spans)
+        self._in_flight.difference_update(read.chunks[number].key for number in read.spans)
         self._embed_missing(read, by_chunk)
         self._index.put(
             self._collection,
@@ -316,13 +315,14 @@ class _Ingest:
 
     def _embed_missing(self, read: _Read, by_chunk: dict[int, list[Embedded]]) -> None:
         """A chunk that was known when the document was read may have gone with another document since."""
-        known = self._index.known_chunks([key for number, key in enumerate(read.keys) if number not in by_chunk])
-        known.update(read.keys[number] for number in by_chunk)
-        for number, key in enumerate(read.keys):
-            if key not in known:
-                known.add(key)
-                text = read.chunks[number].text
-                spans = _spans(text, read.chunks[number].sentences, self.embedder)
+        others = [chunk.key for number, chunk in enumerate(read.chunks) if number not in by_chunk]
+        known = self._index.known_chunks(others)
+        known.update(read.chunks[number].key for number in by_chunk)
+        for number, chunk in enumerate(read.chunks):
+            if chunk.key not in known:
+                known.add(chunk.key)
+                text = chunk.text
+                spans = _spans(text, chunk.sentences, self.embedder)
                 vectors = self.embedder.passages([text[start:end] for start, end in spans])
                 by_chunk[number] = [(start, end, vector) for (start, end), vector in zip(spans, vectors, strict=True)]
 

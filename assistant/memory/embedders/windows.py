@@ -10,11 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def clean(text: str) -> str:
-    """The text without lone surrogates, which no tokenizer can encode."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def windows_of(ids: Sequence[int], size: int) -> list[Sequence[int]]:
     """As few windows of at most ``size`` tokens as hold them, all about equally long; one for no tokens."""
     count = max(1, math.ceil(len(ids) / size))
