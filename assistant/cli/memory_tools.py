@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from click_default_group import DefaultGroup
 from assistant.chat.forgetting import forget_prompts
 from assistant.cli.memory_display import print_json, print_table, shortened, when
 from assistant.memory.files import printable
+from assistant.memory.index import Index
 from assistant.memory.memory import Memory
 from models.errors import Cancelled, UsageError, UserError
 from models.pull import size_text
@@ -114,10 +116,7 @@ def reindex(name: str | None) -> None:
 @click.argument("file", type=_FILE)
 def backup(file: Path) -> None:
     """Write a copy of the whole memory to FILE. It may be in use meanwhile."""
-    _refuse_existing(file)
-    with Memory.open() as memory:
-        memory.index.backup(file)
-    click.echo(f"{file}: {size_text(file.stat().st_size)}.", err=True)
+    _write_new(file, Index.backup)
 
 
 @click.command()
@@ -135,10 +134,7 @@ def compact() -> None:
 @click.argument("file", type=_FILE)
 def export(file: Path) -> None:
     """Write all documents, facts and marks to FILE, for `assistant memory import` on another machine."""
-    _refuse_existing(file)
-    with Memory.open() as memory:
-        memory.index.export(file)
-    click.echo(f"{file}: {size_text(file.stat().st_size)}.", err=True)
+    _write_new(file, Index.export)
 
 
 @click.command("import")
@@ -335,9 +331,13 @@ def _state_of(document: StoredDocument) -> str | None:
     return None if same else "changed"
 
 
-def _refuse_existing(file: Path) -> None:
+def _write_new(file: Path, write: Callable[[Index, Path], None]) -> None:
+    """Write the index to a file that is not there yet, and say how large it became."""
     if file.exists():
         raise UserError(f"{file} exists already.", "Choose another name, or remove it first.")
+    with Memory.open() as memory:
+        write(memory.index, file)
+    click.echo(f"{file}: {size_text(file.stat().st_size)}.", err=True)
 
 
 COMMANDS = [status, check, reindex, backup, compact, export, import_, facts, feedback, models, pull]
