@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.chat.autosave import Autosave
-from assistant.chat.calls import scoring, telling
 from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.context import (
     Budget,
@@ -25,6 +24,7 @@ from assistant.chat.history import History, HistoryError, StoredMessage
 from assistant.chat.recalling import Recalled, choose_passages, ground, not_in_memory, room_for_passages
 from assistant.chat.window import Window
 from assistant.engine import engine as engines
+from assistant.engine.calls import scoring, telling
 from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 

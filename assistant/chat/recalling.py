@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from assistant.chat.calls import telling
 from assistant.chat.compaction import language_of
+from assistant.engine.calls import telling
 from assistant.engine.engine import Engine, Message, OnProgress, Progress
 
 if TYPE_CHECKING:

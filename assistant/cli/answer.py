@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from assistant.chat.calls import Choice
 from assistant.chat.compaction import Compacted, Compacting
 from assistant.chat.recalling import Recalled
+from assistant.engine.calls import Choice
 from assistant.engine.engine import Constraint, Delta, Progress, Result
 from assistant.engine.scoring import coverage, probabilities
 

@@ -18,12 +18,11 @@ from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended
 from assistant.cli.constraining import constraint_flags, constraint_of
 from assistant.cli.drafting import draft_flags, draft_options
 from assistant.cli.interrupt import interruptible
+from assistant.cli.loading import load, model_flags
 from assistant.cli.question import read_question, split_choices
 from assistant.engine import structured
 from assistant.engine.engine import Delta, Progress, Result
-from assistant.engine.local import LocalEngine
 from models.errors import UsageError
-from models.store import Store
 
 if TYPE_CHECKING:
     from assistant.memory.memory import Memory
@@ -31,19 +30,10 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Ask one question, print the answer, leave.")
 @click.argument("prompt", nargs=-1)
-@click.option("-m", "--model", metavar="MODEL", help="Catalogue id, store name, or path of a GGUF file.")
+@model_flags
 @click.option("-s", "--system", metavar="TEXT", help="System text: who the assistant is and how it answers.")
 @click.option(
     "-f", "--file", "files", multiple=True, metavar="FILE", help="Add the text of a file to the prompt. Repeatable."
-)
-@click.option(
-    "-o",
-    "--option",
-    "options",
-    nargs=2,
-    multiple=True,
-    metavar="NAME VALUE",
-    help=f"One of {', '.join(user_settings.OPTIONS)}. Repeatable.",
 )
 @click.option(
     "--memory",
@@ -99,12 +89,12 @@ def ask(
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
     settings = user_settings.load()
-    flags = user_settings.parse_options([*options, *draft_options(shared)])
+    options = (*options, *draft_options(shared))
     adapter = lora_options(shared)
     settings.history = settings.history and not no_history
     answers = split_choices(choices) if choices is not None else []
     constraint = constraint_of(shared)
-    if constraint and (answers or flags.get("beams", 1) > 1):
+    if constraint and (answers or user_settings.parse_options(options).get("beams", 1) > 1):
         raise UsageError(
             "A schema, an expression or a grammar goes neither with --choices nor with beams.", "Leave one of them out."
         )
@@ -121,23 +111,20 @@ def ask(
         question += f"\n\nAnswer with exactly one of: {', '.join(answers)}."
     if constraint and (shown := structured.instruction(constraint)):
         question += f"\n\n{shown}"
-    store = Store()
-    installed = store.choose(model or settings.model)
+    loaded = load(model, options, settings, **adapter)
+    installed, engine = loaded.installed, loaded.engine
     history = _history(settings.history, needed=go_on or cid is not None)
     if go_on and cid is None:
         cid = history.latest()
         if cid is None:
             raise UsageError("There is no chat to go on with.", "Leave out -c to begin one.")
 
-    load = replace(user_settings.load_options(flags, settings, store, installed), **adapter)
-    engine = LocalEngine(installed.path, load)
-    generation = user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling)
     conversation = Conversation(
         engine,
         history,
         model=installed.name,
         system=system if system is not None or cid is not None else settings.system,
-        options=replace(generation, constraint=constraint, beams=1) if constraint else generation,
+        options=replace(loaded.generation, constraint=constraint, beams=1) if constraint else loaded.generation,
         id=cid,
         memory=(lambda: memory) if memory else None,
     )

@@ -7,9 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from assistant.engine.engine import Delta, Engine, Event, Message, OnProgress, Progress, Result, Timings
+from assistant.engine.engine import (
+    Delta,
+    Engine,
+    Event,
+    GenerateOptions,
+    Message,
+    OnProgress,
+    Progress,
+    Result,
+    Timings,
+)
+from models.errors import Cancelled
 
 T = TypeVar("T")
 
@@ -19,6 +30,14 @@ class Choice(Result):
     """The end of an answer that was chosen, not generated. ``scores`` has the log-probability of each choice."""
 
     scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Computed(Result):
+    """The end of an answer that the program worked out, perhaps with the model's help. ``data`` is what it holds, as
+    JSON would."""
+
+    data: Any = None
 
 
 def telling(engine: Engine, work: Callable[[OnProgress], T], check: Callable[[], None]) -> Generator[Progress, None, T]:
@@ -67,3 +86,22 @@ def scoring(
     timings = Timings(first_token_seconds=seconds, prefill_tokens=tokens, prefill_seconds=seconds)
     yield Delta(best)
     yield Choice(best, "", "stop", engine.count_tokens(prompt), 0, timings, scores=scores)
+
+
+def completing(
+    engine: Engine, messages: Sequence[Message], options: GenerateOptions, check: Callable[[], None]
+) -> Generator[Event, None, Result]:
+    """A call whose answer the program reads, not the user: what the model writes is yielded as reasoning, its Result is
+    returned.
+
+    Raises:
+        as :meth:`Engine.generate`; Cancelled: it was cancelled, or ``check`` raised it.
+    """
+    for event in engine.generate(messages, options):
+        check()
+        if isinstance(event, Result):
+            if event.finish_reason == "cancelled":
+                raise Cancelled()
+            return event
+        yield Delta(event.text, reasoning=True, tokens=event.tokens) if isinstance(event, Delta) else event
+    raise Cancelled()  # an engine ends with a result unless it was closed meanwhile

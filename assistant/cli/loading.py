@@ -1,0 +1,104 @@
+"""The model of a command that asks it: which one, its engine, how it is sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from assistant import settings as user_settings
+from assistant.cli.answer import Screen
+from assistant.cli.interrupt import interruptible
+from assistant.engine.engine import Delta, Engine, GenerateOptions, Progress
+from models.store import Installed, Store
+
+if TYPE_CHECKING:
+    from assistant.engine.engine import Event
+
+T = TypeVar("T")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An installed model, the engine that will load it, and the options of its answers."""
+
+    installed: Installed
+    engine: Engine
+    generation: GenerateOptions
+
+
+def model_flags(command: _Command) -> _Command:
+    """``-m/--model`` and ``-o/--option``."""
+    for flag in (
+        click.option(
+            "-o",
+            "--option",
+            "options",
+            nargs=2,
+            multiple=True,
+            metavar="NAME VALUE",
+            help=f"One of {', '.join(user_settings.OPTIONS)}. Repeatable.",
+        ),
+        click.option("-m", "--model", metavar="MODEL", help="Catalogue id, store name, or path of a GGUF file."),
+    ):
+        command = flag(command)
+    return command
+
+
+def load(
+    model: str | None,
+    options: Sequence[tuple[str, str]] = (),
+    settings: user_settings.Settings | None = None,
+    **more: Any,
+) -> Loaded:
+    """The model that is named, or the settings' one, or the only one there is; it is read with the first question.
+
+    Args:
+        more: fields of ``LoadOptions`` that are set whatever the flags say.
+
+    Raises:
+        ModelError: there is no such model. UsageError: an option is wrong.
+    """
+    from assistant.engine.local import LocalEngine
+
+    settings = settings or user_settings.load()
+    flags = user_settings.parse_options(options)
+    store = Store()
+    installed = store.choose(model or settings.model)
+    engine = LocalEngine(installed.path, replace(user_settings.load_options(flags, settings, store, installed), **more))
+    generation = user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling)
+    return Loaded(installed, engine, generation)
+
+
+def finish(work: Generator[Event, None, T], engine: Engine) -> T:
+    """Run work that asks the engine, with its progress on stderr where a person watches; returns what it returns.
+
+    Raises:
+        what the work raises; Cancelled: Ctrl+C.
+    """
+    returned: list[T] = []
+
+    def events() -> Iterator[Event]:
+        returned.append((yield from work))
+
+    with watching() as screen:
+        for event in interruptible(events(), engine.cancel):
+            if isinstance(event, Progress):
+                screen.progress(event)
+            elif isinstance(event, Delta):
+                screen.delta(event)
+    return returned[0]
+
+
+@contextmanager
+def watching() -> Iterator[Screen]:
+    """A screen on which no answer streams."""
+    screen = Screen(streams=False)
+    try:
+        yield screen
+    finally:
+        screen.end()
