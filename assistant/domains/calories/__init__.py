@@ -1,0 +1,1 @@
+"""Calories: a meal in free words, looked up in the tables of the USDA, counted by arithmetic."""
