@@ -33,9 +33,20 @@ if TYPE_CHECKING:
     from models.store import Installed, Store
 
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
-GENERATION = (*SAMPLING, "seed", "max_tokens", "stop", "draft", "num_draft_tokens", "beams")
+GENERATION = (*SAMPLING, "seed", "max_tokens", "stop", "draft", "num_draft_tokens", "beams", "think")
 LOADING = ("context_length", "threads", "gpu_layers", "kv_type", "prompt_cache")
-OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, "draft", "draft_model", "num_draft_tokens", "beams", "stop")
+OPTIONS = (
+    *SAMPLING,
+    "seed",
+    "max_tokens",
+    *LOADING,
+    "draft",
+    "draft_model",
+    "num_draft_tokens",
+    "beams",
+    "think",
+    "stop",
+)
 
 # For the file that `assistant config edit` starts from, as TOML.
 EXAMPLES = {
@@ -58,6 +69,7 @@ EXAMPLES = {
     "draft_model": '"qwen2.5-coder-0.5b-instruct-q4_k_m"',
     "num_draft_tokens": "4",
     "beams": "4",
+    "think": '"off"',
     "stop": '["END"]',
     "history": "true",
     "theme": '"nord"',
@@ -131,6 +143,10 @@ class Settings(BaseModel):
     )
     beams: int | None = Field(
         None, ge=1, le=16, description="Width of a beam search instead of sampling, for translation and correction."
+    )
+    think: Literal["on", "off"] | Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Reasoning before the answer, by models that do it: on, off, or its longest length in tokens.",
     )
     stop: list[_Text] | None = Field(None, description="Texts that end an answer.")
     history: bool = Field(True, description="Keep chats on this machine.")

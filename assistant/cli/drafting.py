@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from assistant.settings import DRAFTING
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-NAMES = ("draft", "draft_model", "num_draft_tokens")
 
 
 def draft_flags(command: _Command) -> _Command:
@@ -28,4 +29,4 @@ def draft_flags(command: _Command) -> _Command:
 
 def draft_options(flags: dict[str, Any]) -> list[tuple[str, str]]:
     """Take the flags out of a command's arguments, as pairs like those of ``-o``."""
-    return [(name, value) for name in NAMES if (value := flags.pop(name)) is not None]
+    return [(name, value) for name in DRAFTING if (value := flags.pop(name)) is not None]

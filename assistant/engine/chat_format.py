@@ -176,29 +176,31 @@ class ChatFormat:
             "Choose another file of this model; this one cannot hold a conversation.",
         )
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """The prompt of these messages, with the opening of the answer.
+    def render(self, messages: Sequence[Message], reasoning: bool | None = None) -> str:
+        """The prompt of these messages, with the opening of the answer. ``reasoning`` asks a template for it, or for
+        none; most that can choose do so by these names, others take no notice.
 
         Raises:
             ModelError: the template fails, runs for ever, or makes something too long.
         """
+        chosen = {} if reasoning is None else {"enable_thinking": reasoning, "thinking": reasoning}
         given = [{"role": message.role, "content": self._neutral(message.content)} for message in messages]
         try:
-            return self._render(given)
+            return self._render(given, chosen)
         except TemplateError as error:
             # Some templates refuse a system message (gemma 2, early mistral): it then opens the first question.
             if isinstance(error, SecurityError) or len(given) < 2 or given[0]["role"] != "system":
                 raise self._broken(error) from error
             merged = {"role": given[1]["role"], "content": f"{given[0]['content']}\n\n{given[1]['content']}"}
             try:
-                return self._render([merged, *given[2:]])
+                return self._render([merged, *given[2:]], chosen)
             except TemplateError:
                 raise self._broken(error) from error
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(self, messages: list[dict[str, str]], chosen: dict[str, bool]) -> str:
         def render() -> str:
             return self._template.render(
-                messages=messages, add_generation_prompt=True, bos_token=self.bos, eos_token=self.eos
+                messages=messages, add_generation_prompt=True, bos_token=self.bos, eos_token=self.eos, **chosen
             )
 
         try:

@@ -80,6 +80,9 @@ class GenerateOptions:
         beams: more than 1: beam search of that width instead of sampling.
         draft: what drafts tokens for the model to check in one batch; ``auto`` is whatever is fastest, perhaps nothing.
         num_draft_tokens: in each round, instead of as many as pay.
+        think: of a model that reasons before it answers: ``off`` lets it answer at once, a number closes the reasoning
+            after so many tokens, ``on`` asks for it; None: as the model's template has it. A constraint, which is for
+            the answer, turns it off.
         keep_state: False for a prompt that does not come again, like one for a summary: it is not worth the disk.
     """
 
@@ -95,6 +98,7 @@ class GenerateOptions:
     beams: int = 1
     draft: DraftMode = "auto"
     num_draft_tokens: int | None = None
+    think: Literal["on", "off"] | int | None = None
     keep_state: bool = True
 
 

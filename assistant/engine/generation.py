@@ -70,6 +70,7 @@ class Generation:
             repeat_penalty=options.repeat_penalty,
             seed=options.seed,
         )
+        self._forced: list[int] = []
         self.generated: list[int] = []
         self.decoded = 0
         self.finish_reason: FinishReason = "length"
@@ -84,6 +85,12 @@ class Generation:
                 yield self._model.piece(token, special=token in self._shown)
             if ended:
                 return
+            forced, self._forced = self._forced, []
+            for token in forced:
+                self._sampler.accept(token)
+                self.generated.append(token)
+                yield self._model.piece(token, special=token in self._shown)
+            new += forced
             if self._grammar and self._most - len(self.generated) <= min(
                 self._most // 4, 32 + len(self.generated) // 8
             ):
@@ -93,6 +100,12 @@ class Generation:
             except Aborted:
                 self.finish_reason = "cancelled"
                 return
+
+    def force(self, tokens: Sequence[int]) -> None:
+        """Go on with these tokens, whatever the model would say; to be called between two tokens of :meth:`decode`.
+        Without room for them and an answer it goes on as it would."""
+        if len(self.generated) + len(tokens) + _MOST_DRAFTED < self._most:
+            self._forced = list(tokens)
 
     def _sample(self, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
         """Sample from the outputs of the last batch: (new tokens, how many of them were drafted, whether it ends).

@@ -80,6 +80,12 @@ class Loaded:
         self.transcript: Transcript = ("", [])
         self.speculator: Speculator | None = None
 
+    @cached_property
+    def end_of_reasoning(self) -> list[int]:
+        """Tokens that close a block of reasoning."""
+        closing = self.format.reasoning_markers[1] if self.format.reasoning_markers else ""
+        return self.model.tokenize(f"\n{closing}\n\n", add_special=False, parse_special=True)
+
     def _chat_format(self) -> ChatFormat:
         model = self.model
 

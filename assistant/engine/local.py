@@ -111,8 +111,10 @@ class LocalEngine:
             return
         if self._cancelled:
             loaded.stop()
-        prompt = loaded.format.render(messages)
-        if options.constraint:  # it is for the answer, and reasoning would come before it
+        # A constraint is for the answer, and reasoning would come before it.
+        silent = options.think == "off" or options.constraint is not None
+        prompt = loaded.format.render(messages, None if options.think is None else not silent)
+        if silent:
             prompt = close_reasoning(prompt, loaded.format)
         tokens = loaded.tokenize(prompt)
         limit = loaded.cache.limit
@@ -154,12 +156,17 @@ class LocalEngine:
             loaded.reuse.measured(prefilled, time.perf_counter() - prefill_started)
             decode_started = time.perf_counter()
             first_token_seconds = 0.0
+            budget = options.think if isinstance(options.think, int) else None
             for raw in () if stopped else run.decode():
                 first_token_seconds = first_token_seconds or time.perf_counter() - started
                 for piece in output.feed(raw):
                     yield Delta(piece.text, piece.reasoning, len(run.generated))
                 if output.stopped:
                     break
+                if budget is not None and len(run.generated) >= budget and isinstance(run, Generation):
+                    budget = None
+                    if output.inside:
+                        run.force(loaded.end_of_reasoning)
             ended = time.perf_counter()
         for piece in output.finish():
             yield Delta(piece.text, piece.reasoning, len(run.generated))

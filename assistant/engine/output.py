@@ -58,6 +58,11 @@ class Output:
         """The text that became certain with these bytes."""
         return self._advance(self._decode(raw), final=False)
 
+    @property
+    def inside(self) -> bool:
+        """The reasoning is open."""
+        return self._inside
+
     def finish(self) -> Iterator[Piece]:
         """The rest: half a character becomes U+FFFD, half a stop string is text after all."""
         return self._advance(self._decode(b"", final=True), final=True)
