@@ -35,18 +35,8 @@ if TYPE_CHECKING:
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
 GENERATION = (*SAMPLING, "seed", "max_tokens", "stop", "draft", "num_draft_tokens", "beams", "think")
 LOADING = ("context_length", "threads", "gpu_layers", "kv_type", "prompt_cache")
-OPTIONS = (
-    *SAMPLING,
-    "seed",
-    "max_tokens",
-    *LOADING,
-    "draft",
-    "draft_model",
-    "num_draft_tokens",
-    "beams",
-    "think",
-    "stop",
-)
+DRAFTING = ("draft", "draft_model", "num_draft_tokens")
+OPTIONS = (*SAMPLING, "seed", "max_tokens", *LOADING, *DRAFTING, "beams", "think", "stop")
 
 # For the file that `assistant config edit` starts from, as TOML.
 EXAMPLES = {
