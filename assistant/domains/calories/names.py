@@ -1,0 +1,221 @@
+"""What people call foods: names by their lemmas, and the modifiers beside a name that choose one of the food's forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from assistant.domains.calories import spelling
+from assistant.domains.calories.lemmas import Word, is_russian_word, readings, words
+
+STOP_WORDS = frozenset("a an the of and with in on from some for to с со и в во на из от для по к за у".split())
+LONGEST = 10  # words; more of them name no food
+# How much of a match is left where the user's modifier is …
+_NEAR = 0.92  # not what the food is, but may stand for it: steamed for boiled
+_CONTRADICTED = 0.6  # another one of the same axis: fried, and there is only boiled
+# … not stated of the food; by axis, since a fried cutlet is a cutlet, while a fat-free kefir is another kefir.
+_SILENT = {"fat": 0.75, "sugar": 0.75, "coating": 0.75}
+_SILENT_ELSE = 0.9
+_UNSURE = 0.7  # a name too wide to be taken without asking
+_DIMINUTIVE = 0.95
+_MISSPELT = {0.5: 0.88, 1.0: 0.82, 1.5: 0.72, 2.0: 0.65}
+_MISSPELT_LATIN = {0.5: 0.78, 1.0: 0.75, 1.5: 0.65, 2.0: 0.6}  # no dictionary says that it is not a real word
+_OTHER_FORM = 0.7  # of the name, beside the form that is meant
+Forms = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One food that a name stands for."""
+
+    food: str
+    forms: Forms
+    sure: bool
+    fat: float  # g per 100 g
+    alcohol: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A food that words may mean; ``complete`` when no word was left over."""
+
+    food: str
+    score: float
+    named: int  # words of the name
+    complete: bool
+
+
+class Names:
+    """All names of one table.
+
+    Args:
+        aliases: (the name's lemmas, what it stands for) in the order of preference.
+        axes: axis by form; forms of one axis exclude each other, those of the axis ``any`` change nothing.
+        likes: by form, those that may stand for it, nearest first.
+        phrases: forms by the lemmas that say so.
+    """
+
+    def __init__(
+        self,
+        aliases: Iterable[tuple[str, Alias]],
+        axes: Mapping[str, str],
+        likes: Mapping[str, Sequence[str]],
+        phrases: Mapping[tuple[str, ...], Forms],
+    ):
+        self._axes, self._likes, self._phrases = axes, likes, phrases
+        self._longest_phrase = max(map(len, phrases), default=0)
+        self._names: dict[tuple[str, ...], list[Alias]] = {}
+        for name, alias in aliases:
+            self._names.setdefault(_key(name.split()), []).append(alias)
+        self._by_word: dict[str, list[tuple[str, ...]]] = {}
+        for key in self._names:
+            for word in set(key):
+                self._by_word.setdefault(word, []).append(key)
+        self._modifiers = {word for phrase in phrases for word in phrase}
+        self._resolved: dict[str, tuple[tuple[str, float], ...]] = {}
+
+    def __contains__(self, lemmas: Sequence[str]) -> bool:
+        return _key(lemmas) in self._names
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        return sorted(self._by_word.keys() | self._modifiers)
+
+    def find(self, text: str) -> list[Hit]:
+        """The foods that the words may mean, best first; nothing for too many words."""
+        found = list(words(text))
+        content = [word for word in found if word.percent is None and word.text not in STOP_WORDS]
+        if not content or len(found) > LONGEST:
+            return []
+        options = [self._options(word) for word in found]
+        keys = {key for option in options for lemma, _ in option for key in self._by_word.get(lemma, ())}
+        hits = [hit for key in keys for hit in self._match(key, found, options)]
+        best: dict[str, Hit] = {}
+        for hit in sorted(hits, key=lambda hit: (-hit.score, -hit.named, hit.food)):
+            best.setdefault(hit.food, hit)
+        return list(best.values())
+
+    def _match(
+        self, key: tuple[str, ...], found: list[Word], options: list[tuple[tuple[str, float], ...]]
+    ) -> list[Hit]:
+        quality, used = 1.0, set()
+        for word in key:
+            places = [
+                (value, -place)
+                for place, option in enumerate(options)
+                if place not in used
+                for lemma, value in option
+                if lemma == word
+            ]
+            if not places:
+                return []
+            value, place = max(places)
+            quality *= value
+            used.add(-place)
+        modifiers, left, worth = self._modifiers_of(found, options, used)
+        if left:
+            length = sum(len(found[place].text) for place in used)
+            worth *= 0.3 + 0.4 * length / (length + sum(len(word.text) for word in left))
+        percent = next((word.percent for word in found if word.percent is not None), None)
+        return [
+            Hit(alias.food, round(quality * worth * fit, 3), len(key), not left)
+            for alias, fit in self._ranked(self._names[key], modifiers, percent)
+        ]
+
+    def _modifiers_of(
+        self, found: list[Word], options: list[tuple[tuple[str, float], ...]], used: set[int]
+    ) -> tuple[list[Forms], list[Word], float]:
+        """The modifiers in the words that no name uses, what is left over, and how well the modifiers are spelt."""
+        modifiers, left, worth, place = [], [], 1.0, 0
+        while place < len(found):
+            if place in used or found[place].percent is not None:
+                place += 1
+                continue
+            for length in range(min(self._longest_phrase, len(found) - place), 0, -1):
+                span = range(place, place + length)
+                if used.isdisjoint(span) and (forms := self._phrase([options[at] for at in span])):
+                    modifiers.append(forms[0])
+                    worth *= forms[1]
+                    place += length
+                    break
+            else:
+                if found[place].text not in STOP_WORDS and not found[place].text.isdecimal():
+                    left.append(found[place])
+                place += 1
+        return modifiers, left, worth
+
+    def _phrase(self, options: list[tuple[tuple[str, float], ...]]) -> tuple[Forms, float] | None:
+        paths: list[tuple[tuple[str, ...], float]] = [((), 1.0)]
+        for option in options:
+            known = [one for one in option if one[0] in self._modifiers]
+            paths = [((*path, lemma), worth * value) for path, worth in paths for lemma, value in known]
+        known_phrases = [(self._phrases[path], worth) for path, worth in paths if path in self._phrases]
+        return max(known_phrases, key=lambda one: one[1], default=None)
+
+    def _ranked(self, aliases: list[Alias], modifiers: list[Forms], percent: float | None) -> list[tuple[Alias, float]]:
+        """The foods of one name, that which is meant first; with what remains of the score."""
+        asked = [forms for forms in modifiers if any(self._axes[form] != "any" for form in forms)]
+        ranked = []
+        for order, alias in enumerate(aliases):
+            points = fit = 1.0
+            for forms in asked:
+                gained, left = max(self._compare(form, alias.forms) for form in forms)
+                points += gained
+                fit *= left
+            if asked:
+                points -= 0.1 * len(alias.forms)
+            if percent is not None:
+                gained, left = _compare_percent(percent, alias)
+                points += gained
+                fit *= left
+            ranked.append((-points, order, alias, fit * (1.0 if alias.sure else _UNSURE)))
+        ranked.sort(key=lambda one: one[:2])
+        return [(alias, fit if not place else fit * _OTHER_FORM) for place, (_, _, alias, fit) in enumerate(ranked)]
+
+    def _compare(self, form: str, forms: Forms) -> tuple[float, float]:
+        """(points towards this form of the food, what remains of the score)."""
+        if form in forms:
+            return 3.0, 1.0
+        axis = self._axes[form]
+        if near := [place for place, like in enumerate(self._likes[form]) if like in forms]:
+            return 2.0 - 0.1 * near[0], _NEAR
+        if any(self._axes.get(other) == axis for other in forms):
+            return -3.0, _CONTRADICTED
+        return 0.0, 1.0 if axis == "any" else _SILENT.get(axis, _SILENT_ELSE)
+
+    def _options(self, word: Word) -> tuple[tuple[str, float], ...]:
+        """The words of the vocabulary that this one may be, and how well it is spelt."""
+        if word.percent is not None:
+            return ()
+        if (known := self._resolved.get(word.text)) is None:
+            known = self._resolved[word.text] = self._resolve(word.text)
+        return known
+
+    def _resolve(self, word: str) -> tuple[tuple[str, float], ...]:
+        possible = readings(word)
+        known = [one for one in possible if one in self._by_word or one in self._modifiers]
+        if known or word in STOP_WORDS:
+            return tuple((one, 1.0) for one in known or [word])
+        for one in possible:
+            if bases := spelling.diminutive_of(one, self._by_word):
+                return tuple((base, _DIMINUTIVE) for base in bases)
+        if is_russian_word(word):
+            return ()
+        for one in (possible[0], word):
+            if near := spelling.nearest(one, self.vocabulary):
+                return ((near[0], (_MISSPELT_LATIN if word.isascii() else _MISSPELT)[near[1]]),)
+        return ()
+
+
+def _key(lemmas: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(word for word in lemmas if word not in STOP_WORDS))
+
+
+def _compare_percent(percent: float, alias: Alias) -> tuple[float, float]:
+    if f"{percent:g}%" in alias.forms:
+        return 3.0, 1.0
+    if alias.alcohol > 1 or percent >= 90:  # of beer, wine, "100% juice": no share of fat
+        return 0.0, 1.0
+    off = abs(alias.fat - percent)
+    return -3.0 * min(1.0, off / max(percent, 1.0)), 1.0 if off <= max(1.0, percent / 4) else 0.75
