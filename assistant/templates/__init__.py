@@ -1,0 +1,1 @@
+"""Templates: one job each, said well, so that a small model is good at it."""
