@@ -271,17 +271,21 @@ def parse_options(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return options
 
 
-def generate_options(flags: Mapping[str, Any], settings: Settings, sampling: object | None) -> GenerateOptions:
-    """Flags before settings, before the sampling that the model's catalogue entry advises, before the defaults.
+def generate_options(
+    flags: Mapping[str, Any], settings: Settings, sampling: object | None, task: Mapping[str, Any] | None = None
+) -> GenerateOptions:
+    """Flags before what the task asks for, before settings, before the sampling that the model's catalogue entry
+    advises, before the defaults.
 
     Args:
         flags: as :func:`parse_options` gives them; others than the names of generation are left alone.
         sampling: has attributes temperature, top_k, top_p, min_p, repeat_penalty, each perhaps None; or is None.
+        task: options of a template.
     """
     chosen: dict[str, Any] = {}
     for name in GENERATION:
         advised = getattr(sampling, name, None) if name in SAMPLING else None
-        value = _first(flags.get(name), getattr(settings, name), advised)
+        value = _first(flags.get(name), (task or {}).get(name), getattr(settings, name), advised)
         if value is not None:
             chosen[name] = tuple(value) if name == "stop" else value
     return GenerateOptions(**chosen)

@@ -130,10 +130,18 @@ def current_note(messages: Sequence[StoredMessage]) -> StoredMessage | None:
     return next((m for m in reversed(messages) if m.active and m.role == "note"), None)
 
 
-def render(system: str | None, note: str | None, turns: Sequence[Turn], question: str, language: str) -> list[Message]:
+def render(
+    system: str | None,
+    note: str | None,
+    opening: Sequence[Message],
+    turns: Sequence[Turn],
+    question: str,
+    language: str,
+) -> list[Message]:
     """The prompt. The note goes with the system text: not every template allows a second system message."""
     parts = [part for part in (system, note and f"{NOTE_HEADER[language]}\n{note}") if part]
     messages = [Message("system", "\n\n".join(parts))] if parts else []
+    messages += opening
     for turn in turns:
         messages += [Message("user", turn.question.text), Message("assistant", turn.answer.text)]
     return [*messages, Message("user", question)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.chat.autosave import Autosave
 from assistant.chat.compaction import Compacted, Compacting
@@ -22,6 +22,7 @@ from assistant.chat.context import (
 )
 from assistant.chat.history import History, HistoryError, StoredMessage
 from assistant.chat.recalling import Recalled, choose_passages, ground, not_in_memory, room_for_passages
+from assistant.chat.templating import Templated
 from assistant.chat.window import Window
 from assistant.engine import engine as engines
 from assistant.engine.calls import scoring, telling
@@ -31,6 +32,7 @@ from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
     from assistant.memory.memory import Memory, Recall
+    from assistant.templates.template import Filled
 
 TITLE_LENGTH = 60
 
@@ -46,6 +48,7 @@ class Conversation:
         id: of a stored conversation to go on with; None begins one, which is stored with its first question.
         memory: opens the user's memory, which is done with the first question that needs it; None: there is none. What
             the user told about themselves stands in every prompt; documents only when :meth:`look_up` says so.
+        template: what each question is put into; of a stored conversation None keeps its own.
 
     Raises:
         HistoryError: there is no conversation with this id.
@@ -61,6 +64,7 @@ class Conversation:
         options: GenerateOptions | None = None,
         id: int | None = None,
         memory: Callable[[], Memory] | None = None,
+        template: Filled | None = None,
     ):
         self.history = history
         self._open_memory = memory
@@ -73,12 +77,15 @@ class Conversation:
         self._unsaved: list[StoredMessage] = []  # answers that the history could not take
         self._title = ""
         self._system = system
+        self._template = Templated(template)
         self._cancelled = threading.Event()
         self.use(engine, model)
         if id is not None:
             self._read(id)
             if system is not None and system != self._system:
                 self.system = system
+            if template is not None:
+                self.template = template
 
     @classmethod
     def open(
@@ -119,6 +126,32 @@ class Conversation:
         if self.id is not None:
             self.history.set_system(self.id, system)
         self._system = system
+
+    @property
+    def template(self) -> Filled | None:
+        """What each question is put into.
+
+        Raises:
+            UserError: the template that the history names is gone, or cannot be used.
+        """
+        return self._template.filled
+
+    @template.setter
+    def template(self, template: Filled | None) -> None:
+        templated = Templated(template)
+        if self.id is not None:
+            self.history.set_template(self.id, templated.to_json())
+        self._template = templated
+
+    @property
+    def template_name(self) -> str | None:
+        """Its name, even if it cannot be used."""
+        return self._template.name
+
+    @property
+    def template_options(self) -> Mapping[str, Any]:
+        """How it wants answers to be sampled; the caller has put them into :attr:`options`."""
+        return self._template.options
 
     @property
     def memory(self) -> Memory | None:
@@ -228,7 +261,9 @@ class Conversation:
         """
         self._info = self._info or self.engine.load()
         self._about_user = self._facts()
-        budget = self._window().budget(open_turns(self._all), self._note(), question)
+        template = self._template
+        asked = template.question(question) if question else ""
+        budget = self._window(question).budget(template.turns(open_turns(self._all)), self._note(), asked)
         passages = room_for_passages(self._info.context_length, attached=False) if self.recalling else 0
         return replace(budget, passages=passages)
 
@@ -238,6 +273,7 @@ class Conversation:
         stored = self.history.load(id)
         self._all, self._title, self._system = stored.messages, stored.title, stored.system
         self._looked_up_in = stored.memory
+        self._template = Templated.stored(stored.template)
 
     def _refresh(self) -> None:
         """Another window may have gone on with the same conversation, or have removed a document that it cites."""
@@ -256,7 +292,9 @@ class Conversation:
             id = self.id
             if id is None:
                 self._title = self._title or title_of(text)
-                id = self.history.create(self._title, self.model, self._system, self._looked_up_in)
+                id = self.history.create(
+                    self._title, self.model, self._system, self._looked_up_in, self._template.to_json()
+                )
             question = self.history.add_message(id, "user", text, files=[str(file) for file in files])
         self.id = id
         self._all.append(question)
@@ -276,28 +314,34 @@ class Conversation:
         return note.text if note else None
 
     def _answer(self, question: StoredMessage, choices: Sequence[str] | None = None) -> Iterator[Event]:
-        before = [m for m in self._all if m.position < question.position or m.role == "note"]
+        before = open_turns([m for m in self._all if m.position < question.position or m.role == "note"])
         recalled: Recalled | None = None
         load_seconds = 0.0
+        template = self._template
+        if template.computes:
+            yield from self._compute(question, before)
+            return
+        before = template.turns(before)
         try:
             if question.files:
                 load_seconds = yield from self._load()  # how much of a file is read depends on the window
-            recall = self._recall(question, open_turns(before))
+            recall = self._recall(question, before)
             if recall is not None and not (recall.hits or recall.told):
                 yield Recalled((), in_memory=False)
                 yield from self._not_in_memory(question)
                 return
             load_seconds += yield from self._load()
             self._about_user = self._facts()
-            asked = question.text
+            asked = template.question(question.text)
+            formed = bool(choices or self.options.constraint or template.formed)
             if recall is not None:
                 recalled = choose_passages(recall, self._room_for_passages(question), self._counter.text)
-                asked = recalled.question(question.text, cite=not (choices or self.options.constraint))
+                asked = recalled.question(asked, cite=not formed)
                 yield recalled
-            turns = yield from self._make_room(open_turns(before), question, asked)
-            prompt = self._window().prompt(turns, asked, self._note())
+            turns = yield from self._make_room(before, question, asked)
+            prompt = self._window(question.text).prompt(turns, asked, self._note())
             # Attached files are worked on whatever is asked; an answer of a given form cannot say that it is none.
-            free = not (question.files or choices or self.options.constraint)
+            free = not (question.files or formed)
             if recall and recalled and recalled.sources and free and not recall.told:
                 found = yield from recalled.answers(self.engine, prompt[:-1], question.text, self._check_cancelled)
                 if not found:
@@ -316,8 +360,29 @@ class Conversation:
         if choices:
             stream = scoring(self.engine, prompt, choices, self._check_cancelled)
         else:
-            stream = self.engine.generate(prompt, self.options)
+            assert self._info is not None
+            stream = template.answer(
+                self.engine, question.text, prompt, self.options, self._info.reasoning, self._check_cancelled
+            )
         yield from self._stream(stream, prompt, answer, load_seconds, recalled)
+
+    def _compute(self, question: StoredMessage, before: Sequence[Turn]) -> Iterator[Event]:
+        """An answer that the program works out by a tool of the template, which asks the model itself."""
+        if question.files:
+            raise UsageError("This template reads no attached files.", "Leave them out, or turn the template off.")
+        self._check_cancelled()
+        memory = self.memory if self.recalling else None
+        stream = self._template.compute(
+            self.engine,
+            question.text,
+            before,
+            self.options,
+            self._check_cancelled,
+            conversation_id=self.id if self.history.path else None,
+            memory=(lambda: memory) if memory else None,
+            collection=self.collection,
+        )
+        yield from self._stream(stream, [], self._begin_answer(), 0.0, None)
 
     def _begin_answer(self) -> StoredMessage:
         assert self.id is not None
@@ -442,7 +507,7 @@ class Conversation:
     def _make_room(self, turns: list[Turn], question: StoredMessage, asked: str) -> Generator[Event, None, list[Turn]]:
         """The turns that stay in the prompt word for word; older ones are summarized when the question needs room."""
         assert self.id is not None
-        window = self._window()
+        window = self._window(question.text)
         for event in window.make_room(turns, self._note(), question.text, asked):
             self._check_cancelled()
             if isinstance(event, Compacted):
@@ -452,10 +517,10 @@ class Conversation:
             yield event
         return turns
 
-    def _window(self) -> Window:
+    def _window(self, question: str) -> Window:
         assert self._info is not None
-        system = "\n\n".join(part for part in (self._system, self._about_user) if part)
-        return Window(self.engine, self._info, self._counter, system, self.options.max_tokens)
+        system, opening = self._template.frame(question, self._system or "", self._about_user)
+        return Window(self.engine, self._info, self._counter, system, self.options.max_tokens, opening)
 
     def _check_cancelled(self) -> None:
         if self._cancelled.is_set():

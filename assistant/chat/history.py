@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from assistant.chat.messages import (
     ConversationSummary,
@@ -43,7 +44,7 @@ SCHEMA = Schema(
     name="the history",
     application_id=0x41535354,  # "ASST"
     migrations="assistant.chat.migrations",
-    version=3,
+    version=4,
     fts=("messages_fts",),
     error=HistoryError,
     elsewhere=_ELSEWHERE,
@@ -140,6 +141,7 @@ class History:
             updated=_time(row["updated"]),
             messages=[message_from(row, of_message.get(row["id"], ())) for row in rows],
             memory=row["memory"],
+            template=row["template"] and json.loads(row["template"]),
         )
 
     def latest(self) -> int | None:
@@ -196,12 +198,21 @@ class History:
 
     # ---- writing
 
-    def create(self, title: str, model: str, system: str | None = None, memory: str | None = None) -> int:
+    def create(
+        self,
+        title: str,
+        model: str,
+        system: str | None = None,
+        memory: str | None = None,
+        template: dict[str, Any] | None = None,
+    ) -> int:
         """A new conversation; returns its number."""
         now = _now()
         cursor = self._db.write(
-            "INSERT INTO conversations (title, model, system, memory, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
-            *(encodable(title), model, system and encodable(system), memory and encodable(memory), now, now),
+            """INSERT INTO conversations (title, model, system, memory, template, created, updated)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            *(encodable(title), model, system and encodable(system), memory and encodable(memory)),
+            *(_json(template), now, now),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -284,6 +295,9 @@ class History:
 
     def set_memory(self, id: int, memory: str | None) -> None:
         self._change(id, "memory", memory and encodable(memory))
+
+    def set_template(self, id: int, template: dict[str, Any] | None) -> None:
+        self._change(id, "template", _json(template))
 
     def forget_documents(self, ids: Sequence[int]) -> int:
         """Leave nothing of these documents of the memory but the numbers in answers that cited them.
@@ -400,6 +414,10 @@ def _unfold(snippet: str, text: str) -> str:
     letters = iter(text[start : start + len(plain)])
     marks = {"\1": "[", "\2": "]", "\3": "…"}
     return "".join(marks.get(character) or next(letters, "") for character in snippet)
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else encodable(json.dumps(value, ensure_ascii=False))
 
 
 def _now() -> str:

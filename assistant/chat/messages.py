@@ -64,6 +64,7 @@ class StoredConversation:
 
     Attributes:
         memory: the collection that its questions are looked up in; empty: all of them, None: none.
+        template: what its questions are put into, as :meth:`assistant.templates.template.Filled.to_json` has it.
     """
 
     id: int
@@ -74,6 +75,7 @@ class StoredConversation:
     updated: datetime
     messages: list[StoredMessage]
     memory: str | None = None
+    template: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

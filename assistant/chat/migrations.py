@@ -97,3 +97,9 @@ def m003_memory(db: Database) -> None:
             PRIMARY KEY (message_id, number)
         ) WITHOUT ROWID""")
     db.execute("CREATE INDEX citations_document ON citations (document_id)")
+
+
+@migrations()
+def m004_templates(db: Database) -> None:
+    # template: what each question is put into, as JSON with its name, its values and the language; NULL: nothing.
+    db.execute("ALTER TABLE conversations ADD COLUMN template TEXT")

@@ -18,6 +18,7 @@ class Window:
     """
     Attributes:
         system: the system text, with what is known about the user.
+        opening: messages that stand before the first turn: the examples of a template.
         max_tokens: of the answer; None: no limit was asked for.
     """
 
@@ -26,9 +27,10 @@ class Window:
     counter: TokenCounter
     system: str
     max_tokens: int | None
+    opening: tuple[Message, ...] = ()
 
     def prompt(self, turns: Sequence[Turn], question: str, note: str | None) -> list[Message]:
-        return render(self.system, note, turns, question, language_of([note or ""]))
+        return render(self.system, note, self.opening, turns, question, language_of([note or ""]))
 
     def budget(self, turns: Sequence[Turn], note: str | None, question: str) -> Budget:
         """How it is divided with ``question`` asked next: exact, or too high by a few tokens."""

@@ -111,7 +111,8 @@ def to_json(
     valid: bool,
     more: dict[str, Any],
 ) -> str:
-    """All of an answer as one object; ``data`` is what an answer in JSON holds, null if it is not ``valid``."""
+    """All of an answer as one object; ``data`` is what an answer in JSON holds, null if it is not ``valid``, or what
+    the program worked out."""
     answer = {
         "text": result.text,
         "reasoning": result.reasoning,

@@ -17,6 +17,7 @@ from assistant.cli.adapting import lora_flags, lora_options
 from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended, to_json
 from assistant.cli.constraining import constraint_flags, constraint_of
 from assistant.cli.drafting import draft_flags, draft_options
+from assistant.cli.filling import filled_of, template_flags
 from assistant.cli.interrupt import interruptible
 from assistant.cli.loading import load, model_flags
 from assistant.cli.question import read_question, split_choices
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @click.option("-u", "--usage", is_flag=True, help="Say on stderr how many tokens it took.")
 @click.option("--stats", is_flag=True, help="Say on stderr how long each phase took.")
 @click.option("--no-history", is_flag=True, help="Do not keep this chat.")
+@template_flags
 @constraint_flags
 @draft_flags
 @lora_flags
@@ -82,6 +84,7 @@ def ask(
     The files come first in what the model reads, then text that comes by a pipe, then PROMPT:
 
         git diff | assistant ask "Write a commit message."
+        assistant ask -t translate -p to ru < letter.txt
 
     Exit codes: 0 answered, 1 not what --schema, --regex or --grammar ask for, or cut short, 2 usage, 3 model missing
     or unusable, 4 does not fit the window, 130 stopped by Ctrl+C (what was generated is printed and kept).
@@ -91,6 +94,7 @@ def ask(
     settings = user_settings.load()
     options = (*options, *draft_options(shared))
     adapter = lora_options(shared)
+    filled = filled_of(shared)
     settings.history = settings.history and not no_history
     answers = split_choices(choices) if choices is not None else []
     constraint = constraint_of(shared)
@@ -98,6 +102,8 @@ def ask(
         raise UsageError(
             "A schema, an expression or a grammar goes neither with --choices nor with beams.", "Leave one of them out."
         )
+    if filled and (answers or constraint or system is not None):
+        raise UsageError("A template has a system text and a form of its own.", "Leave out -s, --choices and --schema.")
     memory: Memory | None = None
     collection: str | None = None
     if looked_up_in is not None:
@@ -124,14 +130,19 @@ def ask(
         history,
         model=installed.name,
         system=system if system is not None or cid is not None else settings.system,
-        options=replace(loaded.generation, constraint=constraint, beams=1) if constraint else loaded.generation,
         id=cid,
         memory=(lambda: memory) if memory else None,
+        template=filled,
     )
     if memory:
         conversation.look_up(True, collection)
     if prompt and cid is None:
         conversation.title = title_of(" ".join(prompt))
+    if (filled := conversation.template) and filled.schema() is not None:
+        constraint = filled.constraint()
+    conversation.options = loaded.generation_for(filled.template.options if filled else {})
+    if constraint:
+        conversation.options = replace(conversation.options, constraint=constraint, beams=1)
     screen = Screen(streams=not (as_json or no_stream or extract))
     result: Result | None = None
     unsaved: HistoryError | None = None
@@ -184,6 +195,8 @@ def ask(
         click.echo(f"The answer is not what was asked for: {wrong}.", err=True)
     elif constraint and result.finish_reason != "stop":
         click.echo("It was closed early: its form is right, but something may be missing.", err=True)
+    if filled and filled.template.disclaimer:
+        click.echo(filled.template.disclaimer.of(filled.language_of(question)), err=True)
     if constraint and (wrong or result.finish_reason != "stop"):
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 
 from assistant.cli.adapting import lora_flags, lora_options
 from assistant.cli.drafting import draft_flags, draft_options
+from assistant.cli.filling import filled_of, template_flags
 from models.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last chat.")
 @click.option("--cid", type=int, metavar="ID", help="Go on with this chat; `assistant history` lists them.")
 @click.option("--no-history", is_flag=True, help="Do not save this chat.")
+@template_flags
 @draft_flags
 @lora_flags
 def chat(
@@ -53,8 +56,10 @@ def chat(
         )
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
+    template = filled_of(shared)
     options = (*options, *draft_options(shared))
     setup = _setup(model, system, options, lora_options(shared), go_on, cid, no_history)
+    setup = replace(setup, template=template)
     if looked_up_in is not None:
         setup = replace(setup, looked_up_in=_checked(looked_up_in, setup))
     # Textual takes longer to import than everything above; whoever made a mistake need not wait for it.
@@ -145,9 +150,9 @@ def _setup(
             load = all_settings.load_options(flags, settings)
         return WorkerEngine(installed.path, replace(load, **adapter))
 
-    def generate_options(installed: Installed) -> GenerateOptions:
+    def generate_options(installed: Installed, task: Mapping[str, Any]) -> GenerateOptions:
         sampling = installed.entry.sampling if installed.entry else None
-        return all_settings.generate_options(flags, settings, sampling)
+        return all_settings.generate_options(flags, settings, sampling, task)
 
     return Setup(
         store=store,

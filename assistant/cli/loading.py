@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,11 +24,20 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An installed model, the engine that will load it, and the options of its answers."""
+    """An installed model, the engine that will load it, and the options of its answers.
+
+    Attributes:
+        generation_for: the options of answers to a task that asks for some itself (those of a template): they come
+            before the settings, and after the flags.
+    """
 
     installed: Installed
     engine: Engine
-    generation: GenerateOptions
+    generation_for: Callable[[Mapping[str, Any]], GenerateOptions]
+
+    @property
+    def generation(self) -> GenerateOptions:
+        return self.generation_for({})
 
 
 def model_flags(command: _Command) -> _Command:
@@ -65,13 +74,16 @@ def load(
     """
     from assistant.engine.local import LocalEngine
 
-    settings = settings or user_settings.load()
+    chosen = settings or user_settings.load()
     flags = user_settings.parse_options(options)
     store = Store()
-    installed = store.choose(model or settings.model)
-    engine = LocalEngine(installed.path, replace(user_settings.load_options(flags, settings, store, installed), **more))
-    generation = user_settings.generate_options(flags, settings, installed.entry and installed.entry.sampling)
-    return Loaded(installed, engine, generation)
+    installed = store.choose(model or chosen.model)
+    engine = LocalEngine(installed.path, replace(user_settings.load_options(flags, chosen, store, installed), **more))
+
+    def generation_for(task: Mapping[str, Any]) -> GenerateOptions:
+        return user_settings.generate_options(flags, chosen, installed.entry and installed.entry.sampling, task)
+
+    return Loaded(installed, engine, generation_for)
 
 
 def finish(work: Generator[Event, None, T], engine: Engine) -> T:

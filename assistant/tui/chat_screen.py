@@ -15,7 +15,8 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import TextArea
 
-import assistant.tui.memory_commands  # noqa: F401 - its commands are there once it is imported
+import assistant.tui.memory_commands
+import assistant.tui.template_commands  # noqa: F401 - their commands are there once they are imported
 from assistant.memory import attachments
 from assistant.tui import commands, completing, editor, exporting, tables
 from assistant.tui.dialogs import Chats, Help

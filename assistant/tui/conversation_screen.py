@@ -30,7 +30,9 @@ from models.errors import UserError
 from models.store import Installed
 
 if TYPE_CHECKING:
+    from assistant.language import Language
     from assistant.memory.memory import Memory
+    from assistant.templates.template import Filled
 
 STATUS_SECONDS = 0.5
 HINT_SECONDS = 4.0
@@ -94,6 +96,8 @@ class ConversationScreen(Screen[None]):
         if self.looked_up_in is not None:
             mark = "memory_mark_of" if self.looked_up_in else "memory_mark"
             right += f" · {self.say(mark, collection=self.looked_up_in)}"
+        if self.template_name is not None:
+            right += f" · {self.say('template_mark', name=self.template_name)}"
         self.query_one(Header).put(title, Content(right))
         if time.monotonic() < self._hint_until:
             self.query_one(StatusLine).put(self._hint, Content(""))
@@ -168,7 +172,7 @@ class ConversationScreen(Screen[None]):
         self.session.use(engine)
         if self.conversation is not None:
             self.conversation.use(engine, model.name)
-            self.conversation.options = self.setup.generate_options(model)
+            self._sample()
 
     async def use_model(self, name: str) -> bool:
         """Go on with another installed model. False, with the reason shown, if there is no such."""
@@ -204,10 +208,11 @@ class ConversationScreen(Screen[None]):
                 self.setup.history,
                 model=self.model.name,
                 system=self._system if id is None or asked_for else None,
-                options=self.setup.generate_options(self.model),
                 id=id,
                 memory=self.open_memory if self.setup.memory else None,
+                template=self.setup.template if asked_for else None,
             )
+            self._sample()
             if looked_up_in is not None and (id is None or asked_for):
                 self.conversation.look_up(True, looked_up_in or None)
         except UserError as error:
@@ -241,6 +246,39 @@ class ConversationScreen(Screen[None]):
                 self.conversation.system = text
             except UserError as error:
                 await self.fail(error)
+
+    # ---- the template
+
+    @property
+    def language(self) -> Language:
+        """Of the interface."""
+        return "ru" if self.say.language == "ru" else "en"
+
+    @property
+    def template_name(self) -> str | None:
+        """What each question is put into, even if that cannot be used any more."""
+        return self.conversation.template_name if self.conversation else None
+
+    async def use_template(self, template: Filled | None) -> bool:
+        """Put each question into it; None: into nothing. False, with the reason shown, if there is no chat for it."""
+        if self.conversation is None:
+            await self.note(self.say("state_no_model"), "warning")
+            return False
+        try:
+            self.conversation.template = template
+        except UserError as error:
+            await self.fail(error)
+            return False
+        self._cold = True
+        self._sample()
+        self.show_status()
+        return True
+
+    def _sample(self) -> None:
+        """How answers are sampled, with this model and this template."""
+        assert self.conversation is not None
+        assert self.model is not None
+        self.conversation.options = self.setup.generate_options(self.model, self.conversation.template_options)
 
     def idle(self) -> bool:
         """Whether no answer is being written; says so if one is."""

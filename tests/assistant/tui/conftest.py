@@ -95,7 +95,7 @@ def scripted(model: Installed) -> Callable[..., Setup]:
             "store": Store(),
             "history": History.in_memory(),
             "start_engine": lambda _: engine,
-            "generate_options": lambda _: GenerateOptions(),
+            "generate_options": lambda model, task: GenerateOptions(),
             "model": model,
         }
         return Setup(**{**values, **changes})
@@ -112,7 +112,7 @@ def real(tiny: Path) -> Callable[..., Setup]:
             "store": Store(),
             "history": History.open(),
             "start_engine": lambda installed: WorkerEngine(installed.path),
-            "generate_options": lambda _: GenerateOptions(temperature=0, max_tokens=1000),
+            "generate_options": lambda model, task: GenerateOptions(temperature=0, max_tokens=1000),
             "model": Store().resolve("tiny"),
         }
         return Setup(**{**values, **changes})

@@ -14,7 +14,7 @@ LONG = "Write a very long story about a lighthouse keeper and the sea."
 
 
 async def test_a_real_answer_is_streamed_and_saved(real, open_chat):
-    setup = real(generate_options=lambda _: GenerateOptions(temperature=0, max_tokens=24))
+    setup = real(generate_options=lambda model, task: GenerateOptions(temperature=0, max_tokens=24))
     async with open_chat(setup) as chat:
         await chat.send("What is the capital of France?")
         await chat.answered()
