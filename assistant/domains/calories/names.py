@@ -1,4 +1,4 @@
-"""What people call foods: names by their lemmas, and the modifiers beside a name that choose one of the food's forms."""
+"""What people call foods: names by their lemmas, and the modifiers beside a name that choose a form of the food."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from functools import cached_property
 from assistant.domains.calories import spelling
 from assistant.domains.calories.lemmas import Word, is_russian_word, readings, words
 
-STOP_WORDS = frozenset("a an the of and with in on from some for to с со и в во на из от для по к за у".split())
+_LITTLE = """
+a an the of and with in on from some for to
+с со и в во на из от для по к за у
+"""
+STOP_WORDS = frozenset(_LITTLE.split())
 LONGEST = 10  # words; more of them name no food
 # How much of a match is left where the user's modifier is …
 _NEAR = 0.92  # not what the food is, but may stand for it: steamed for boiled

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 # (ending of the diminutive, endings of the word it is made from): творож-ок → творог, помидор-чик → помидор.
 _DIMINUTIVES = (
     ("очек", ("ок",)), ("ечек", ("ек", "ок", "ец")), ("ичек", ("ик",)),
-    ("ушек", ("",)), ("ышек", ("",)), ("ушко", ("о", "")), ("ышко", ("о",)), ("юшка", ("я", "а")), ("ушка", ("а", "я", "")),
+    ("ушек", ("",)), ("ышек", ("",)), ("ушко", ("о", "")), ("ышко", ("о",)), ("юшка", ("я", "а")),
+    ("ушка", ("а", "я", "")),
     ("чик", ("", "ец", "ик", "к")), ("ик", ("", "ь")), ("ок", ("",)), ("ек", ("", "й", "ь")), ("ец", ("",)),
     ("очка", ("ка", "а", "ица")), ("ечка", ("ка", "а", "я", "ца", "ша")), ("ичка", ("ица", "а", "ка")),
     ("енька", ("а", "я", "ь")), ("онька", ("а",)), ("ешка", ("ень",)), ("енка", ("ня", "а")), ("инка", ("ина", "а")),
@@ -21,11 +22,11 @@ _SOFTENED = {"ч": ("к", "ц"), "ж": ("г",), "ш": ("х",), "щ": ("ск",)}
 _NOT_SOFTENED = ("ик", "чик", "ец")
 
 # Letters that Russian and English spelling confuse: half an error.
-_CONFUSED = frozenset(
-    frozenset(pair) for pair in "ао еи ея иы еэ бп вф гк дт жш зс щш ъь юу сц ck sz ie ea ou iy sc vw".split()
-)
+_PAIRS = "ао еи ея иы еэ бп вф гк дт жш зс щш ъь юу сц ck sz ie ea ou iy sc vw"
+_CONFUSED = frozenset(map(frozenset, _PAIRS.split()))
 _DROPPED = frozenset("ьъйh")
 SHORTEST = 5  # letters; a shorter word is near to too many others
+_MOST_OTHER_LETTERS = 4  # two replaced: a quick look before the errors are counted
 _SECOND_ERROR = 8  # letters from which on two errors are taken
 
 
@@ -63,11 +64,14 @@ def nearest(word: str, vocabulary: Collection[str]) -> tuple[str, float] | None:
     allowed = 2.0 if len(word) >= _SECOND_ERROR else 1.0
     if latin and len(word) < 6:
         allowed = 0.5
+    letters = set(word)
     best: list[tuple[float, str]] = []
     for other in vocabulary:
         if abs(len(other) - len(word)) > allowed + 0.5 or len(other) < SHORTEST - 1 or other.isascii() != latin:
             continue
         if latin and other[0] != word[0]:
+            continue
+        if len(letters.symmetric_difference(other)) > _MOST_OTHER_LETTERS:
             continue
         errors = distance(word, other, allowed)
         if errors <= allowed:
