@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
-from assistant.domains.calories.foods import Candidate, Food, Nutrients
+from assistant.domains.calories import extraction, portions, reading
+from assistant.domains.calories.foods import SURE, Candidate, Food, Foods, Nutrients
+from assistant.domains.calories.lemmas import lemmas
+from assistant.domains.calories.portions import Language
+from assistant.domains.calories.reading import Mention, Reading
+from assistant.domains.calories.units import UNITS, Quantity
+from assistant.domains.calories.when import MealName
+from assistant.engine.engine import Engine, Event
 
-MealName = Literal["breakfast", "lunch", "dinner", "snack"]
+# More than this of one food in one meal is asked about; far more is not taken for food at all.
+MUCH_GRAMS, MUCH_KCAL = 1500.0, 3000.0
+IMPOSSIBLE_GRAMS = 10_000.0
+
+_TEXTS = {
+    "much": {
+        "en": "“{span}”: {grams:g} g ({kcal:.0f} kcal) is a lot for one meal. Is that right?",
+        "ru": "«{span}»: {grams:g} г ({kcal:.0f} ккал) — много для одного раза. Верно?",
+    },
+    "impossible": {
+        "en": "“{span}”: nobody eats {kg:g} kg at once. How much was it?",
+        "ru": "«{span}»: {kg:g} кг за один раз не съесть. Сколько было на самом деле?",
+    },
+    "negative": {
+        "en": "“{span}”: an amount below zero ({said}). How much was it?",
+        "ru": "«{span}»: количество меньше нуля ({said}). Сколько было на самом деле?",
+    },
+    "portion": {
+        "en": "“{span}”: I know no usual portion of it and took {grams:g} g. How much was it?",
+        "ru": "«{span}»: обычная порция неизвестна, взято {grams:g} г. Сколько было на самом деле?",
+    },
+    "day": {"en": "There is no such day: “{span}”.", "ru": "Такого дня нет: «{span}»."},
+    "unknown": {"en": "not in the food table", "ru": "нет в таблице продуктов"},
+    "several": {"en": "may mean several foods", "ru": "может значить разные продукты"},
+    "amount": {"en": "the amount cannot be right", "ru": "количество не может быть верным"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +134,139 @@ class Meal:
             "day": self.day.isoformat() if self.day else None,
             "meal": self.meal,
         }
+
+
+def parse(
+    engine: Engine | None,
+    text: str,
+    foods: Foods,
+    *,
+    language: Language,
+    corrections: Mapping[str, str] | None = None,
+    check: Callable[[], None] = lambda: None,
+    today: date | None = None,
+) -> Generator[Event, None, Meal]:
+    """Read a meal.
+
+    The grammar decides what it can; the model is asked only about words that are left, and not at all where there is no
+    ``engine``. Whatever it answers, grams and nutrients come from the tables.
+
+    Args:
+        corrections: food ids that the user chose before, by the lemmas of the words, joined by blanks.
+        check: raises when it is to be cancelled.
+        today: what "вчера" counts from.
+
+    Raises:
+        as :meth:`Engine.generate`; Cancelled.
+    """
+    read = reading.read(text, foods, today or date.today())
+    if engine and read.undecided:
+        start, end = read.excerpt()
+        end = min(end, start + extraction.LONGEST_TEXT)
+        part = text[start:end]
+        spans = [(a - start, b - start) for a, b in read.spans(start, end, extraction.LONGEST_SPAN)]
+        amounts = [text[q.start : q.end] for q in read.quantities if start <= q.start and q.end <= end]
+        marks = yield from extraction.mark(engine, part, spans[: extraction.MOST_SPANS], amounts, check)
+        for mark in marks:
+            _take(read, mark.start + start, mark.end + start, mark.amount)
+    return _meal(read, foods, language, corrections or {})
+
+
+def _take(read: Reading, start: int, end: int, amount: str) -> None:
+    """What the model marked: a mention that the grammar left open, or words that no table knows."""
+    touched = [mention for mention in read.mentions if mention.start < end and start < mention.end]
+    for mention in touched:
+        if mention.eaten is None:
+            mention.eaten = True
+    if touched or read.is_negated(start):
+        return
+    mention = Mention(start, end, read.text[start:end], known=False, eaten=True)
+    said = next((q for q in read.loose if read.text[q.start : q.end] == amount), None)
+    if said:
+        read.loose.remove(said)
+        mention.quantities.append(said)
+    read.mentions.append(mention)
+    read.mentions.sort(key=lambda each: each.start)
+
+
+def _meal(read: Reading, foods: Foods, language: Language, corrections: Mapping[str, str]) -> Meal:
+    items: list[Item] = []
+    unknown: list[Unknown] = []
+    questions = [
+        _TEXTS["day"][language].format(span=read.text[hint.start : hint.end].strip())
+        for hint in read.hints
+        if hint.impossible
+    ]
+    for mention in read.mentions:
+        if not mention.eaten:
+            continue
+        read_as = _read_mention(read, mention, foods, language, corrections, questions)
+        if isinstance(read_as, Item):
+            items.append(read_as)
+        elif read_as:
+            unknown.append(read_as)
+    days = {hint.day for hint in read.hints if hint.day}
+    meals = {hint.meal for hint in read.hints if hint.meal}
+    return Meal(
+        read.text,
+        tuple(items),
+        tuple(unknown),
+        tuple(questions),
+        day=days.pop() if len(days) == 1 else None,
+        meal=meals.pop() if len(meals) == 1 else None,
+    )
+
+
+def _read_mention(
+    read: Reading,
+    mention: Mention,
+    foods: Foods,
+    language: Language,
+    corrections: Mapping[str, str],
+    questions: list[str],
+) -> Item | Unknown | None:
+    span = read.text[mention.start : mention.end]
+
+    def failed(reason: str, candidates: tuple[Candidate, ...] = ()) -> Unknown:
+        return Unknown(span, mention.start, mention.end, _TEXTS[reason][language], candidates)
+
+    quantity = _best(mention.quantities)
+    if quantity and quantity.value == 0:
+        return None
+    if quantity and quantity.value < 0:
+        said = read.text[quantity.start : quantity.end]
+        questions.append(_TEXTS["negative"][language].format(span=span, said=said))
+        return failed("amount")
+    candidates = tuple(foods.look_up(mention.words))
+    chosen = foods.get(corrections.get(" ".join(lemmas(span)), ""))
+    if chosen:
+        candidates = (Candidate(chosen, 1.0, "correction"), *(c for c in candidates if c.food.id != chosen.id))
+    if not candidates or candidates[0].score < SURE:
+        return failed("several" if candidates else "unknown", candidates)
+    food = candidates[0].food
+    if quantity:
+        weight = portions.to_grams(quantity, food, language)
+    else:
+        weight = portions.usual(food, language, beside_drink=read.beside_drink(mention, foods))
+    if weight.grams > IMPOSSIBLE_GRAMS:
+        questions.append(_TEXTS["impossible"][language].format(span=span, kg=weight.grams / 1000))
+        return failed("amount", candidates)
+    item = Item(
+        span, mention.start, mention.end, food, weight.amount, weight.unit, weight.grams, quantity is None, weight.how,
+        candidates,
+    )  # fmt: skip
+    kcal = item.nutrients.kcal or 0.0
+    if weight.guessed:
+        questions.append(_TEXTS["portion"][language].format(span=span, grams=weight.grams))
+    elif weight.grams > MUCH_GRAMS or kcal > MUCH_KCAL:
+        questions.append(_TEXTS["much"][language].format(span=span, grams=weight.grams, kcal=kcal))
+    return item
+
+
+def _best(quantities: list[Quantity]) -> Quantity | None:
+    """The most exact of the amounts of one food: "тарелка борща 300 г" is 300 g."""
+    order = {"mass": 0, "volume": 1, "vessel": 2, "count": 3}
+    return min(quantities, key=lambda q: (order[UNITS[q.unit].kind] if q.unit else 4, q.vague), default=None)
 
 
 def rounded(nutrients: Nutrients) -> dict[str, float | None]:

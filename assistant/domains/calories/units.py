@@ -1,0 +1,428 @@
+"""Amounts in free text, English and Russian: numbers in digits and in words, and the units that food is measured in.
+
+``find("полторы ложки сахара и 2 eggs")`` gives 1.5 ``spoon`` and 2 of no unit. Nothing here knows foods.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Kind = Literal["mass", "volume", "vessel", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Attributes:
+    size: grams of a mass, millilitres of a volume or a vessel; of a count the grams that stand in where a food has no
+        measure of its own, or 0.
+    english, russian: abbreviations or names, for people.
+    """
+
+    id: str
+    kind: Kind
+    size: float
+    english: str
+    russian: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An amount as ``text[start:end]`` says it.
+
+    Attributes:
+        unit: id of a :class:`Unit`; None: a bare number, or only a size ("big").
+        size: how the piece compares with a usual one: 1.3 for a big one.
+        note: how the number was read where that is not plain: ``2-3``, ``2 × 50``.
+        vague: an article, a size or a unit without a number: it says one, but only beside a food.
+    """
+
+    value: float
+    unit: str | None
+    start: int
+    end: int
+    size: float = 1.0
+    note: str = ""
+    vague: bool = False
+
+
+# id; kind; size; names; forms, where ~ is up to three letters of an ending. Particular forms come before general ones.
+# Cup, tablespoon and teaspoon as US labels round them (21 CFR 101.9); a Russian стакан is 250 ml to the rim.
+_TABLE = r"""
+kg; mass; 1000; kg; кг; kgs?|kilos?|kilogram(me)?s?|кг|кило|килограмм~|килограммчик~
+mg; mass; 0.001; mg; мг; mg|milligrams?|мг|миллиграмм~
+g; mass; 1; g; г; g|grm?s?|grams?|grammes?|г|гр|грамм?|грамма|граммов|граммы|граммчик~
+t; mass; 1e6; t; т; t|tons?|tonnes?|т|тонн~
+centner; mass; 1e5; quintal; ц; quintals?|ц|центнер~
+floz; volume; 29.57; fl oz; жидк. унции; fl\.?\s?oz|fluid\s?ounces?
+oz; mass; 28.35; oz; унц.; oz|ounces?|унци[яиюей]~
+lb; mass; 453.6; lb; фунт; lbs?|pounds?|фунт~
+ml; volume; 1; ml; мл; mls?|millilit(er|re)s?|cc|мл|миллилитр~
+cl; volume; 10; cl; сл; cl|centilit(er|re)s?
+dl; volume; 100; dl; дл; dl|decilit(er|re)s?|дл|децилитр~
+l; volume; 1000; l; л; l|ltrs?|lit(er|re)s?|л|литр~|литрушк~
+pint; volume; 473; pint; пинта; pints?|pt|пинт~
+quart; volume; 946; quart; кварта; quarts?|qts?
+gallon; volume; 3785; gallon; галлон; gallons?|галлон~
+dessertspoon; volume; 10; dessert spoon; дес. л.; dessert\s?spoon(ful)?s?|дес\.?\s?л|десертн~\s+лож~к?~|дес\.?\s?лож~к?~
+tbsp; volume; 15; tbsp; ст. л.; tbsps?|tbs|tbls?|table\s?spoon(ful)?s?|soup\s?spoon~|ст\.?\s?л|столов~\s+лож~к?~|ст\.?\s?лож~к?~
+tsp; volume; 5; tsp; ч. л.; tsps?|tea\s?spoon(ful)?s?|ч\.?\s?л|чайн~\s+лож~к?~|ч\.?\s?лож~к?~|ложечк~|ложечек
+spoon; volume; 15; spoon; ложка; spoon(ful)?s?|ложк~|ложек
+cup; vessel; 240; cup; чашка; cup(ful)?s?
+teacup; vessel; 200; cup; чашка; чаш(к~|ек)|чашечк~|чашечек|пиал~
+shot; vessel; 45; shot; рюмка; shots?|рюмк~|рюмок|рюмочк~|стопк~|стопок|стопочк~
+wineglass; vessel; 150; glass; бокал; wine\s?glass(es)?|бокал~|бокальчик~|фужер~
+glass; vessel; 250; glass; стакан; glass(es)?|tumblers?|стакан~|стаканчик~
+mug; vessel; 300; mug; кружка; mugs?|кружк~|кружек|кружечк~
+bowl; vessel; 300; bowl; миска; bowl(ful)?s?|миск~|мисок|мисочк~|пиалк~|пиалочк~
+ladle; vessel; 150; ladle; половник; ladle(ful)?s?|половник~|повар[её]шк~|черпак~
+bottle; vessel; 500; bottle; бутылка; bottles?|бутылк~|бутылок|бутылочк~
+can; vessel; 330; can; банка; cans?|tins?|банк[аиуе]|банкой|банками|банок|баночк~|баночек|жестянк~
+jar; vessel; 450; jar; банка; jars?
+carton; vessel; 1000; carton; пакет; cartons?
+plate; count; 250; plate; тарелка; plate(ful)?s?|тарелк~|тарелок|тарелочк~|тарелочек
+serving; count; 0; serving; порция; servings?|portions?|helpings?|порци~|порцайк~|порцийк~
+slice; count; 0; slice; кусок; slices?|rashers?|кус(ок|к[аиу]|ков|ком)|кусоч(ек|к~)|ломт~|ломоть|ломтик~
+handful; count; 30; handful; горсть; handfuls?|горст~|горстк~|горсточк~|жмен~|жменьк~
+pinch; count; 0.4; pinch; щепотка; pinch(es)?|dash(es)?|щепотк~|щепоток|щепоточк~
+drop; count; 0.05; drop; капля; drops?|капл~|капель|капельк~
+clove; count; 4; clove; зубчик; cloves?|зубчик~|зубок|зубка|зубков
+wedge; count; 0; wedge; долька; wedges?|segments?|дольк~|долек|долечк~
+square; count; 5; square; квадратик; squares?|квадратик~
+scoop; count; 60; scoop; шарик; scoops?|шарик~
+bar; count; 0; bar; плитка; bars?|плитк~|плиток|плиточк~
+pack; count; 0; pack; пачка; packs?|packets?|packages?|bags?|pouch(es)?|sachets?|box(es)?|пачк~|пачек|пачечк~|упаковк~|упаковок|пакет~|пакетик~|коробк~|коробок|коробочк~
+stick; count; 0; stick; палочка; sticks?|палочк~|палочек
+leaf; count; 0; leaf; лист; leaf|leaves|листа?|листик~|листьев
+bunch; count; 0; bunch; пучок; bunch(es)?|пуч(ок|к~)|гроздь|грозди|веточк~|веточек
+head; count; 0; head; кочан; heads?|кочан~|головк~
+ear; count; 0; ear; початок; ears?|початок|початк~
+loaf; count; 0; loaf; буханка; loaf|loaves|батона|буханк~
+fillet; count; 0; fillet; филе; fillets?
+piece; count; 0; piece; шт.; pieces?|pcs?|шт|штук~|штучк~|штучек
+"""
+
+
+def _compiled() -> tuple[dict[str, Unit], re.Pattern[str]]:
+    units, forms = {}, []
+    for line in _TABLE.strip().splitlines():
+        id, kind, size, english, russian, form = line.split("; ")
+        units[id] = Unit(id, kind, float(size), english, russian)  # type: ignore[arg-type]
+        pattern = form.replace("(", "(?:").replace("~", r"[^\W\d_]{0,3}")
+        forms.append(f"(?P<{id}>{pattern})")
+    # A full stop belongs to an abbreviation, unless the word is whole.
+    return units, re.compile(
+        rf"(?:{'|'.join(forms)})(?![^\W_])(?:(?<=[гкмлтцш])\.|(?<=шт)\.|(?<=гр)\.)?", re.IGNORECASE
+    )
+
+
+UNITS, _UNIT = _compiled()
+_ABBREVIATED = 4  # letters: shorter forms of masses and volumes are no unit without a number
+
+_WORDS = {
+    0: "ноль нуль нуля zero",
+    0.25: "четверть четверти четвертинка четвертинку quarter",
+    1 / 3: "треть трети third",
+    0.5: "половина половину половины половинка половинку половинки полу пол half",
+    1: "один одна одно одну одного одной одним a an one single",
+    1.5: "полтора полторы полутора",
+    2: "два две двух двумя двое пара пару пары парочка парочку two couple pair both",
+    3: "три трёх трех тремя трое тройка тройку несколько three few several",
+    4: "четыре четырёх четырех четверо four",
+    5: "пять пяти пятью пяток five",
+    6: "шесть шести six",
+    7: "семь семи seven",
+    8: "восемь восьми eight",
+    9: "девять девяти nine",
+    10: "десять десяти десяток ten",
+    11: "одиннадцать eleven",
+    12: "двенадцать дюжина дюжину twelve dozen",
+    13: "тринадцать thirteen",
+    14: "четырнадцать fourteen",
+    15: "пятнадцать fifteen",
+    16: "шестнадцать sixteen",
+    17: "семнадцать seventeen",
+    18: "восемнадцать eighteen",
+    19: "девятнадцать nineteen",
+    20: "двадцать двадцати twenty",
+    30: "тридцать тридцати thirty",
+    40: "сорок сорока forty",
+    50: "пятьдесят пятидесяти полсотни fifty",
+    60: "шестьдесят шестидесяти sixty",
+    70: "семьдесят seventy",
+    80: "восемьдесят eighty",
+    90: "девяносто ninety",
+    100: "сто ста сотня сотню hundred",
+    200: "двести двухсот",
+    300: "триста трёхсот трехсот",
+    400: "четыреста",
+    500: "пятьсот пятисот",
+    600: "шестьсот",
+    700: "семьсот",
+    800: "восемьсот",
+    900: "девятьсот",
+    1000: "тысяча тысячу тысячи тысяч thousand",
+}
+_NUMBERS = {word: float(value) for value, words in _WORDS.items() for word in words.split()}
+_VAGUE = {"a", "an"}
+_ROUGH = {"несколько", "few", "several", "пара", "пару", "парочку", "couple"}
+_COLLECTIVE = {"dozen", "couple", "pair", "hundred", "thousand", "тысяча", "тысячи", "тысяч", "десяток", "дюжина"}
+
+_SIZES = {
+    0.7: r"маленьк\w+|небольш\w+|мелк\w{2}|мелких|мелкое|small|little|mini|мини",
+    1.0: r"средн\w{2,3}|обычн\w{2,3}|стандартн\w{2,3}|полн\w{2,3}|цел\w{2,3}|хорош\w{2,3}|medium|regular|average|full"
+    r"|whole|normal|standard|level",
+    0.8: r"гран[её]н\w{2,3}|неполн\w{2,3}",
+    1.3: r"больш\w{2,3}|крупн\w{2,3}|здоров\w{2,3}|big|large|generous|heaped|heaping",
+    1.6: r"огромн\w{2,3}|гигантск\w{2,3}|huge|giant|xl|extra\s+large",
+}
+_SIZE = re.compile("|".join(f"({pattern})" for pattern in _SIZES.values()), re.IGNORECASE)
+_HEAPED = re.compile(r"\s+(?:с\s+горк[оу]й|с\s+верхом)(?!\w)", re.IGNORECASE)
+
+_FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_DIGITS = re.compile(
+    rf"(?P<mixed>\d+)\s+(?P<top>\d)/(?P<bottom>\d{{1,2}})(?![\d/])|(?P<numerator>\d+)\s?/\s?(?P<denominator>\d+)(?![\d/])"
+    rf"|(?P<before>\d*)\s?(?P<sign>[{_FRACTIONS}])"
+    r"|(?P<grouped>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d))|(?P<whole>\d+)(?:[.,](?P<decimals>\d+))?"
+)
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_PART = re.compile(r"[^\W\d_]+")
+_TO = re.compile(r"\s?[-–—]\s?|\s+(?:или|to|or)\s+")
+_AND_HALF = re.compile(r"\s+(?:с\s+половин(?:ой|кой)|and\s+(?:a\s+)?half)(?!\w)", re.IGNORECASE)
+_TIMES = re.compile(r"\s*[(,]?\s*(?:[xх×*]|по|each|of|at)\s*(?=[\d½¼¾])|\s*\(\s*(?=[\d½¼¾])", re.IGNORECASE)
+_TIMES_AFTER = re.compile(r"\s*[xх×*]\s?(\d{1,2})(?![\d\w%.,/])", re.IGNORECASE)
+_COUNT_BEFORE = re.compile(r"[xх×]\s?(\d{1,2})(?![\d\w%/])", re.IGNORECASE)
+_MINUS = re.compile(r"(?:[-−–](?=[\d½¼¾])|(?:минус|minus)\s+)", re.IGNORECASE)
+# What is counted or measured but is no food: percentages, calories, time, distance, money, degrees.
+_OTHER = re.compile(
+    r"\s?(?:%|[°$€₽]|:\d\d|(?:k?cal(?:orie)?s?|kj|к?кал|ккалори\w+|к?илокалори\w+|калори\w+|кдж|процент\w*|percent"
+    r"|час\w{0,2}|мин(?:ут\w?)?|секунд\w?|раз[а]?|утра|вечера|дня|дней|день|ночи|недел\w+|месяц\w*|лет|год\w?"
+    r"|hours?|hrs?|min(?:ute)?s?|sec(?:ond)?s?|times?|days?|weeks?|months?|years?|a\.?m|p\.?m|o'?clock"
+    r"|км|km|miles?|м|m|метр\w*|см|cm|мм|mm|руб\w*|р|dollars?|bucks|euros?|человек\w*|чел|people|persons?"
+    r"|градус\w*|degrees?|этаж\w?|шаг\w*|steps?|st|nd|rd|th)(?![^\W_])(?!\s+(?:по|x|х)\s+\d))",
+    re.IGNORECASE,
+)
+_REPEATED = re.compile(r"\s?(?:раза?|times)(?=\s+(?:по|x|х)\s+\d)", re.IGNORECASE)
+
+
+def find(
+    text: str, skip: Sequence[tuple[int, int]] = (), is_food: Callable[[str], bool] = lambda word: False
+) -> list[Quantity]:
+    """The amounts in the text, in order. ``skip``: places that are something else (dates). ``is_food`` says whether a
+    word names a food, for words that are half one: полбанана."""
+    found: list[Quantity] = []
+    position = 0
+    while position < len(text):
+        inside = next((end for start, end in skip if start <= position < end), None)
+        if inside:
+            position = inside
+            continue
+        starts_word = position == 0 or not (
+            text[position - 1].isalnum()
+            or text[position - 1] in "_.,/" * (position > 1 and text[position - 2].isdigit())
+        )
+        quantity = _at(text, position, is_food) if starts_word else None
+        if quantity:
+            found.append(quantity)
+            position = quantity.end
+        elif starts_word and (passed := _passed(text, position)):
+            position = passed
+        else:
+            position += 1
+    return found
+
+
+def _passed(text: str, position: int) -> int:
+    """Where a number ends that is no amount, so that its last digits are not taken for one."""
+    number = _number(text, position)
+    return number[1] if number else 0
+
+
+def _at(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | None:
+    if times := _COUNT_BEFORE.match(text, start):
+        return Quantity(float(times[1]), None, start, times.end())
+    minus = _MINUS.match(text, start)
+    position = minus.end() if minus else start
+    number = _number(text, position)
+    if not number:
+        return _half_word(text, start, is_food) or _without_number(text, start)
+    value, end, note, vague = number
+    if repeated := _REPEATED.match(text, end):
+        end = repeated.end()
+    elif _OTHER.match(text, end):
+        return None
+    quantity = _with_unit(text, Quantity(-value if minus else value, None, start, end, note=note, vague=vague))
+    # Letters on the heels of a number that are no unit: 7up, B12.
+    if quantity.unit is None and quantity.end == end and text[end : end + 1].isalpha() and text[end - 1].isdigit():
+        if not (glued := re.compile(r"[xх](?=\s)", re.IGNORECASE).match(text, end)):
+            return None
+        quantity = replace(quantity, end=glued.end())
+    return _multiplied(text, quantity)
+
+
+def _number(text: str, start: int) -> tuple[float, int, str, bool] | None:
+    """Value, where it ends, how it was read, whether it is but an article."""
+    first = _plain_number(text, start)
+    if not first:
+        return None
+    value, end, vague = first
+    note = text[start:end] if text[start:end].casefold().split()[-1] in _ROUGH else ""
+    if half := _AND_HALF.match(text, end):
+        return value + 0.5, half.end(), "", False
+    to = _TO.match(text, end)
+    second = _plain_number(text, to.end()) if to and not vague else None
+    if second and value < second[0] <= 10 * value and not second[2]:
+        return (value + second[0]) / 2, second[1], text[start : second[1]], False
+    return value, end, note, vague
+
+
+def _plain_number(text: str, start: int) -> tuple[float, int, bool] | None:
+    match = _DIGITS.match(text, start)
+    if not match:
+        return _worded_number(text, start)
+    part = match.groupdict()
+    if part["sign"]:
+        value = float(part["before"] or 0) + unicodedata.numeric(part["sign"])
+    elif part["bottom"]:
+        value = float(part["mixed"]) + float(part["top"]) / max(1, int(part["bottom"]))
+    elif part["denominator"]:
+        value = float(part["numerator"]) / max(1, int(part["denominator"]))
+    elif part["grouped"]:
+        value = float("".join(part["grouped"].split()))
+    elif (
+        part["decimals"] and match[0][len(part["whole"])] == "," and len(part["decimals"]) == 3 and part["whole"] != "0"
+    ):
+        value = float(part["whole"] + part["decimals"])  # 1,500
+    else:
+        value = float(f"{part['whole']}.{part['decimals'] or 0}")
+    return value, match.end(), False
+
+
+def _worded_number(text: str, start: int) -> tuple[float, int, bool] | None:
+    """``двести пятьдесят``, ``one and a half``, ``half a dozen``, ``a couple of``."""
+    total: float | None = None
+    end, last = start, 0.0
+    vague = True
+    position = start
+    while word := _PART.match(text, position):
+        folded = word[0].casefold()
+        value = _NUMBERS.get(folded)
+        if value is None:
+            break
+        if total is None:
+            total = value
+        elif last >= 20 > value >= 1 or last >= 100 > value >= 1:
+            if folded in _VAGUE:
+                break
+            total += value
+        elif folded in _VAGUE and last < 1:
+            value = last  # half a
+        elif last <= 12 and (folded in _COLLECTIVE or last in (0.25, 0.5, 1) and value in (0.25, 0.5)):
+            total *= value  # half a dozen, a half, two hundred
+        else:
+            break
+        vague = vague and folded in _VAGUE
+        end, last = word.end(), value
+        gap = re.compile(r"\s+(?:and\s+(?=\w+\s?))?|-").match(text, end)
+        if not gap or ("and" in gap[0] and not 100 <= last):
+            break
+        position = gap.end()
+    if total is None or (text[end : end + 1] in ("'", "’") and end < len(text)):
+        return None
+    if of := re.compile(r"\s+of(?=\s+(?:a|an|the)?\s*\w)", re.IGNORECASE).match(text, end):
+        folded = text[start:end].casefold().split()[-1]
+        if folded in ("couple", "half", "quarter", "third", "dozen", "pair"):
+            article = re.compile(r"\s+(?:a|an|the)(?=\s)", re.IGNORECASE).match(text, of.end())
+            end = article.end() if article else of.end()
+    if text[start:end].casefold() == "пол" and text[end : end + 1] == "-":
+        return None  # a prefix: _half_word
+    return total, end, vague
+
+
+def _with_unit(text: str, quantity: Quantity) -> Quantity:
+    """The quantity with the size and the unit that follow it, if any."""
+    end, size = quantity.end, 1.0
+    while sized := _sized(text, end):
+        size, end = size * sized[0], sized[1]
+        quantity = replace(quantity, size=size, end=end)
+    gap = re.compile(r"[ \t\u00a0\u202f]*").match(text, end)
+    unit = _UNIT.match(text, gap.end() if gap else end)
+    if not unit or not unit.lastgroup:
+        return quantity
+    quantity = replace(quantity, unit=unit.lastgroup, end=unit.end(), vague=False)
+    if heaped := _HEAPED.match(text, quantity.end):
+        quantity = replace(quantity, size=size * 1.3, end=heaped.end())
+    if of := re.compile(r"\s+of(?=\s+[^\W\d])", re.IGNORECASE).match(text, quantity.end):
+        quantity = replace(quantity, end=of.end())
+    return quantity
+
+
+def _sized(text: str, start: int) -> tuple[float, int] | None:
+    match = re.compile(rf"\s*({_SIZE.pattern})(?!\w)", re.IGNORECASE).match(text, start)
+    if not match:
+        return None
+    group = next(number for number, found in enumerate(match.groups()[1:]) if found)
+    return list(_SIZES)[group], match.end()
+
+
+def _multiplied(text: str, quantity: Quantity) -> Quantity:
+    """``2 шт по 50 г``, ``2 x 200 g``, ``200 г x2``."""
+    kind = UNITS[quantity.unit].kind if quantity.unit else "count"
+    if kind in ("mass", "volume"):
+        if times := _TIMES_AFTER.match(text, quantity.end):
+            note = f"{quantity.value:g} × {times[1]}"
+            return replace(quantity, value=quantity.value * float(times[1]), end=times.end(), note=note)
+        return quantity
+    if times := _TIMES.match(text, quantity.end):
+        number = _number(text, times.end())
+        each = _with_unit(text, Quantity(number[0], None, times.end(), number[1])) if number else None
+        if each and each.unit and UNITS[each.unit].kind in ("mass", "volume"):
+            note = f"{quantity.value:g} × {each.value:g}" if quantity.value != 1 else ""
+            value = (
+                quantity.value * each.value
+                if "(" not in times[0] or "по" in times[0] or quantity.unit != "piece" and quantity.unit
+                else each.value
+            )
+            end = each.end + (text[each.end : each.end + 1] == ")" and "(" in times[0])
+            return replace(each, value=value, start=quantity.start, end=end, note=note)
+    return quantity
+
+
+def _half_word(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | None:
+    """``полстакана``, ``пол-литра``, ``полкило``; ``полбанана`` where that half is a food."""
+    prefix = re.compile(r"пол(?:у(?=литр))?-?(?=\w)", re.IGNORECASE).match(text, start)
+    if not prefix:
+        return None
+    unit = _UNIT.match(text, prefix.end())
+    if unit and unit.lastgroup and len(unit[0]) >= _ABBREVIATED:
+        return Quantity(0.5, unit.lastgroup, start, unit.end())
+    rest = _WORD.match(text, prefix.end())
+    if rest and not is_food(text[start : rest.end()]) and (prefix[0].endswith("-") or is_food(rest[0])):
+        return Quantity(0.5, None, start, prefix.end())
+    return None
+
+
+def _without_number(text: str, start: int) -> Quantity | None:
+    """``стакан молока``, ``glass of milk``, ``большой банан``: one."""
+    unit = _UNIT.match(text, start)
+    if unit and unit.lastgroup:
+        kind = UNITS[unit.lastgroup].kind
+        english = unit[0][0].isascii()
+        of = re.compile(r"\s+of(?=\s+\w)", re.IGNORECASE).match(text, unit.end())
+        long_enough = len(unit[0]) >= _ABBREVIATED or (kind not in ("mass", "volume") and unit.lastgroup != "piece")
+        if long_enough and not (english and not of):
+            end = of.end() if of else unit.end()
+            heaped = _HEAPED.match(text, end)
+            return _multiplied(
+                text,
+                Quantity(
+                    1.0, unit.lastgroup, start, heaped.end() if heaped else end, 1.3 if heaped else 1.0, vague=True
+                ),
+            )
+    if sized := _sized(text, start) if text[start : start + 1].isalpha() else None:
+        quantity = _with_unit(text, Quantity(1.0, None, start, sized[1], sized[0], vague=True))
+        return replace(quantity, size=sized[0], vague=True)
+    return None
