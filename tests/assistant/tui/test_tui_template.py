@@ -1,0 +1,74 @@
+"""/template in the chat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripted_engine import ScriptedEngine
+
+from assistant.chat.history import History
+from assistant.templates.library import Library
+
+LETTER = "description: {en: A letter, ru: Письмо}\nsystem: Write to $whom.\nvariables: {whom: {type: text}}\n"
+
+
+async def test_turning_a_template_on_and_off(open_chat: Any, scripted: Any) -> None:
+    Library().save("letter", LETTER + "options: {temperature: 0.25}\n")
+    engine = ScriptedEngine(["Dear judge."], ["Fine."])
+    tasks: list[Any] = []
+
+    def generate_options(model: Any, task: Any) -> Any:
+        from assistant.engine.engine import GenerateOptions
+
+        tasks.append(dict(task))
+        return GenerateOptions()
+
+    async with open_chat(scripted(engine, generate_options=generate_options)) as chat:
+        await chat.send("/template letter")
+        assert "needs a value for 'whom'" in chat.notes
+        await chat.send('/template letter whom="a judge"')
+        assert "A letter" in chat.notes
+        assert "whom=a judge" in chat.notes
+        assert "template: letter" in chat.text
+        assert tasks[-1] == {"temperature": 0.25}
+        await chat.send("pay me")
+        await chat.answered()
+        assert engine.asked[0][0].content == "Write to a judge."
+        await chat.send("/template")
+        assert "▸letter" in chat.notes
+        assert "summarize" in chat.notes
+        await chat.send("/template off")
+        assert "template: letter" not in chat.text
+        assert tasks[-1] == {}
+        await chat.send("hello")
+        await chat.answered()
+        assert [message.role for message in engine.asked[1]] == ["user", "assistant", "user"]
+        await chat.send("/template off")
+        assert "no template" in chat.notes
+
+
+async def test_mistakes(open_chat: Any, scripted: Any) -> None:
+    async with open_chat(scripted(ScriptedEngine(["Fine."]))) as chat:
+        await chat.send("/template sumarize")
+        assert "summarize" in chat.notes
+        await chat.send("/template translate to")
+        assert "NAME=VALUE" in chat.notes
+        await chat.send("/template translate 'to=ru")
+        assert "NAME=VALUE" in chat.notes.splitlines()[-1]
+        assert chat.screen.template_name is None
+
+
+async def test_a_chat_that_is_opened_again_keeps_it(open_chat: Any, scripted: Any) -> None:
+    Library().save("letter", LETTER)
+    history = History.open()
+    async with open_chat(scripted(ScriptedEngine(["Dear judge."]), history=history)) as chat:
+        await chat.send("/template letter whom=Otto")
+        await chat.send("pay me")
+        await chat.answered()
+        id = chat.screen.conversation.id
+    engine = ScriptedEngine(["Dear Otto."])
+    async with open_chat(scripted(engine, history=History.open(), conversation=id)) as chat:
+        assert "template: letter" in chat.text
+        await chat.send("now")
+        await chat.answered()
+        assert engine.asked[0][0].content == "Write to Otto."
