@@ -1,0 +1,1 @@
+"""Travel: places, distances, times and holidays that the program knows, and plans that keep to them."""

@@ -1,0 +1,347 @@
+"""Places by name, in English and Russian, in any case: GeoNames' towns, countries, regions, islands and airports."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from assistant.domains.travel.names import fold, nominatives
+from assistant.domains.travel.spelling import distance
+from models.errors import UserError
+
+DATA = Path(__file__).with_name("data")
+DEGREE = 100_000  # the table has coordinates in 1e-5 degrees
+AIRPORTS = -10_000  # ids of airports are below
+GEONAMES = "GeoNames (geonames.org, CC BY 4.0)"
+LONGEST_QUERY = 200  # characters; no name of a place is longer
+MOST_CANDIDATES = 8
+
+# Where Russian speakers know small towns too.
+NEAR_RUSSIA = frozenset(["RU", "BY", "UA", "KZ", "GE", "AM", "AZ", "UZ", "KG", "TJ", "TM", "MD", "LT", "LV", "EE"])
+
+Language = Literal["en", "ru"]
+
+_FAR_LARGER = 10  # times: then nobody means the smaller one without saying so
+_RANKS = (1.0, 0.02, 0.01)  # main name, other name, code
+_DECLINED = 0.3  # "Лима" may be a case of "Лим", but is rather itself
+_SELECT = """
+select p.id, p.kind, p.en, p.ru, p.country, r.en, r.ru, p.lat, p.lon, z.name, p.population, p.prominence, p.stands, ''
+from place p join zone z on z.id = p.zone left join region r on r.id = p.region where p.id in ({})
+union all
+select a.id, 'airport', a.en, coalesce(a.ru, 'аэропорт ' || p.ru, a.en), a.country, null, null, a.lat, a.lon, z.name,
+       0, a.prominence, '', a.iata
+from airport a join zone z on z.id = a.zone left join place p on p.id = a.city where a.id in ({})
+"""
+_BEFORE = re.compile(
+    r"(?:in|to|from|at|near|around|via|into|visit|visiting|trip to|в|во|на|из|изо|до|от|с|со|к|ко|по|через|около|под"
+    r"|для|у|возле|об?)\s+",
+    re.IGNORECASE,
+)
+_KINDS = re.compile(
+    r"(?:the|(?:the\s+)?(?:city|town|island|state|republic|country|lake)(?:\s+of)?|г\.?|гор\.|город(?:а|у|е|ом)?|остров(?:а|у|е|ом)?|о\.|о-в"
+    r"|штат(?:а|у|е|ом)?|стран(?:а|ы|е|у|ой)|озер(?:о|а|у|е|ом)|пос(?:[её]лок|\.)|курорт(?:а|е|у)?)\s+",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(r"\s+(?:city|island|airport|сити)$", re.IGNORECASE)
+_WITHIN = re.compile(r"\s*(?:,|\(|\bштат\b|\s[вi]о?n?\s)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place on earth.
+
+    Attributes:
+        id: of GeoNames; below zero for what only our tables have.
+        kind: city, country, region, island, lake, mountain or airport.
+        country: ISO 3166 code of two letters.
+        region_en, region_ru: state or oblast, where the table names it.
+        latitude, longitude: in degrees.
+        timezone: of the IANA database.
+        population: 0 where it is not known.
+        stands: what the coordinates and the time zone are of when not of the place itself: ``airport:DPS`` or
+            ``city:611717`` (a capital).
+        iata: of an airport.
+    """
+
+    id: int
+    kind: str
+    name_en: str
+    name_ru: str
+    country: str
+    region_en: str | None
+    region_ru: str | None
+    latitude: float
+    longitude: float
+    timezone: str
+    population: int
+    prominence: int
+    stands: str = ""
+    iata: str = ""
+
+    def name(self, language: str) -> str:
+        """In Russian or English; the English one where there is no Russian."""
+        return self.name_ru if language == "ru" else self.name_en
+
+    def region(self, language: str) -> str | None:
+        """State, province or oblast."""
+        return self.region_ru if language == "ru" else self.region_en
+
+    @property
+    def source(self) -> str:
+        """Where its name and numbers come from, for people."""
+        if self.kind == "airport":
+            return f"airportsdata {self.iata}"
+        if self.stands.startswith("airport:"):
+            return f"airportsdata {self.stands[8:]}"
+        return f"{GEONAMES} no. {self.stands[5:] or self.id}" if self.id < 0 else f"{GEONAMES} no. {self.id}"
+
+
+@dataclass(frozen=True)
+class Ambiguous:
+    """A name that may be several places, best first; ``misspelt`` when none has exactly this name."""
+
+    text: str
+    candidates: tuple[Place, ...]
+    misspelt: bool = False
+
+
+class Places:
+    """The table of places, read only; any thread may ask."""
+
+    def __init__(self, path: Path):
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+            self._db.execute("select count(*) from country")
+        except sqlite3.Error as error:
+            raise UserError(f"The table of places cannot be read: {path}.", "Install assistant again.") from error
+
+    @classmethod
+    def open(cls, path: Path | None = None) -> Places:
+        """The table that comes with the program."""
+        return cls(path or DATA / "places.db")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Places:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def get(self, place: int) -> Place | None:
+        """By its id."""
+        return next(iter(self._places([place])), None)
+
+    def airport(self, iata: str) -> Place | None:
+        """By its IATA code, in any case."""
+        rows = self._rows("select id from airport where iata = ?", [iata.upper()])
+        return self.get(rows[0][0]) if rows else None
+
+    def capital(self, country: str) -> Place | None:
+        """Of a country by its ISO code."""
+        rows = self._rows("select capital from country where iso = ?", [country.upper()])
+        return self.get(rows[0][0]) if rows else None
+
+    def country(self, code: str) -> Place | None:
+        """By its ISO code."""
+        query = "select id from place where kind = 'country' and country = ?"
+        rows = self._rows(query, [code.upper()])
+        return self.get(rows[0][0]) if rows else None
+
+    def find(self, text: str, language: str | None = None) -> list[Place]:
+        """All places that ``text`` may name, best first: a name in any case, with preposition, qualifier, or a code."""
+        return [place for place, _ in self._scored(text)]
+
+    def resolve(self, text: str, near: Place | None = None) -> Place | Ambiguous | None:
+        """The place that is meant; several where a person would have to ask back; None when it is unknown.
+
+        Args:
+            near: breaks a tie in favour of the only candidate in its country.
+        """
+        scored = self._scored(text)
+        if scored:
+            best = scored[0][1]
+            rivals = [place for place, score in scored if score * _FAR_LARGER > best]
+            if len(rivals) > 1 and near:
+                at_home = [place for place in rivals if place.country == near.country]
+                rivals = at_home if len(at_home) == 1 else rivals
+            return rivals[0] if len(rivals) == 1 else Ambiguous(text.strip(), tuple(rivals[:MOST_CANDIDATES]))
+        close = self._misspelt(text)
+        if not close:
+            return None
+        (first, off, _), rest = close[0], close[1:]
+        # Only a long name with one slip, and nothing else that it could be, is taken as it must be meant.
+        if off == 1 and len(fold(text)) >= 7 and all(each[1] > 1 for each in rest):
+            return first
+        return Ambiguous(text.strip(), tuple(place for place, *_ in close[:MOST_CANDIDATES]), misspelt=True)
+
+    def describe(self, place: Place, language: str) -> str:
+        """The name with what tells it from its namesakes: region, country, a large town near by, people."""
+        from assistant.domains.travel.countries import country_name, thousands
+
+        parts = [place.name(language)]
+        region = place.region(language)
+        if region and place.kind != "region":
+            parts.append(region)
+        elif place.kind == "city" and (town := self._town_near(place)):
+            parts.append(f"рядом: {town.name('ru')}" if language == "ru" else f"near {town.name('en')}")
+        if place.kind != "country":
+            parts.append(country_name(place.country, language))
+        people = ""
+        if place.population:
+            word = "чел." if language == "ru" else "people"
+            people = f" ({thousands(place.population, language)} {word})"
+        return ", ".join(parts) + people
+
+    def _scored(self, text: str) -> list[tuple[Place, float]]:
+        text = " ".join(text.split())
+        if not text or len(text) > LONGEST_QUERY:
+            return []
+        for name in _readings(text):
+            if found := self._named(name):
+                return found
+        return self._qualified(text)
+
+    def _named(self, name: str) -> list[tuple[Place, float]]:
+        """Places of this name or one that it may be a case of, with how likely each is meant."""
+        key = fold(name)
+        forms = nominatives(key)
+        weights: dict[int, float] = {}
+        exact: dict[int, set[str]] = {}
+        for start in range(0, len(forms), 500):
+            part = forms[start : start + 500]
+            query = f"select key, place, rank from alias where key in ({_marks(part)})"
+            for found, place, rank in self._rows(query, part):
+                if rank == 2 and not name.isupper():
+                    continue  # a code is written in capitals: "in" is not Indiana
+                exact.setdefault(place, set()).add(found)
+                weight = _RANKS[rank] * (1 if found == key else _DECLINED)
+                weights[place] = max(weight, weights.get(place, 0))
+        if (
+            re.fullmatch(r"[A-Z]{3}|[a-z]{3}", name)
+            and (name.isupper() or not weights)
+            and (code := self.airport(name))
+        ):
+            weights.setdefault(code.id, _RANKS[1])
+        places = [
+            (place, max(place.prominence, 1) * weights[place.id])
+            for place in self._places(list(weights))
+            # A small far town is hardly meant in an oblique case: "еда" is not Ед in Eritrea.
+            if key in exact.get(place.id, ()) or place.country in NEAR_RUSSIA or place.prominence > 200_000
+        ]
+        return _without_capitals(sorted(places, key=lambda each: -each[1]))
+
+    def _qualified(self, text: str) -> list[tuple[Place, float]]:
+        """``Paris, Texas``, ``Paris (TX)``, ``Париж в Техасе``, ``Paris Texas``."""
+        for found in [*_WITHIN.finditer(text), *re.finditer(" ", text)]:
+            name, where = text[: found.start()], text[found.end() :].rstrip(") ")
+            if not name or not where:
+                continue
+            areas = [each for reading in _readings(where) for each in self._areas(reading)]
+            if areas:
+                for reading in _readings(name):
+                    inside = [each for each in self._named(reading) if any(_inside(each[0], area) for area in areas)]
+                    if inside:
+                        return inside
+        return []
+
+    def _areas(self, name: str) -> list[Place]:
+        areas = [place for place, _ in self._named(name) if place.kind in ("country", "region")]
+        if len(name) == 2 and name.isupper() and (country := self.country(name)):
+            areas.append(country)
+        return areas
+
+    def _misspelt(self, text: str) -> list[tuple[Place, int, int]]:
+        """Well-known places whose name is one or two slips away, with how many; nearest and largest first."""
+        off: dict[int, int] = {}
+        for name in _readings(" ".join(text[: LONGEST_QUERY + 1].split())):
+            key = fold(name)
+            if not 4 <= len(key) <= 40:
+                continue
+            most = 1 if len(key) < 8 else 2
+            for known, place, letters in self._well_known:
+                if abs(len(key) - len(known)) > most + 1 or len(letters.symmetric_difference(key)) > 2 * most + 2:
+                    continue
+                # The ending of a case goes first: "Тбилисси", "в Маскве".
+                for form in (key, key[:-1] + known[-1:]):
+                    if (slips := distance(form, known, most)) <= most:
+                        off[place] = min(slips, off.get(place, 9))
+        found = [(place, off[place.id], place.prominence) for place in self._places(list(off))]
+        return sorted(found, key=lambda each: (each[1], -each[2]))
+
+    @cached_property
+    def _well_known(self) -> list[tuple[str, int, frozenset[str]]]:
+        query = "select key, place from alias join place on id = place where rank = 0 and prominence >= 1000000"
+        return [(key, place, frozenset(key)) for key, place in self._rows(query)]
+
+    def _town_near(self, place: Place) -> Place | None:
+        """The largest town within about 100 km that is much larger."""
+        from math import cos, radians
+
+        wide = 1 / max(0.1, cos(radians(place.latitude)))
+        rows = self._rows(
+            "select id from place where kind = 'city' and lat between ? and ? and lon between ? and ? and country = ?"
+            " and population > ? order by population desc limit 1",
+            [
+                int((place.latitude - 0.9) * DEGREE),
+                int((place.latitude + 0.9) * DEGREE),
+                int((place.longitude - 0.9 * wide) * DEGREE),
+                int((place.longitude + 0.9 * wide) * DEGREE),
+                place.country,
+                place.population * 2,
+            ],
+        )
+        return self.get(rows[0][0]) if rows else None
+
+    def _places(self, ids: Sequence[int]) -> list[Place]:
+        found: dict[int, Place] = {}
+        for start in range(0, len(ids), 400):
+            part = ids[start : start + 400]
+            for row in self._rows(_SELECT.format(_marks(part), _marks(part)), [*part, *part]):
+                number, kind, en, ru, country, region_en, region_ru, lat, lon, *rest = row
+                if kind == "airport":
+                    en, ru = f"{en} ({rest[-1]})", f"{ru} ({rest[-1]})"
+                at = (lat / DEGREE, lon / DEGREE)
+                found[number] = Place(number, kind, en, ru, country, region_en, region_ru, *at, *rest)
+        return [found[each] for each in ids if each in found]
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+
+def _readings(text: str) -> list[str]:
+    """The words themselves, then without preposition, kind and article in front of them."""
+    found = [text.strip(' .,;:!?«»"()')]
+    for before in (_BEFORE, _KINDS, _KINDS):
+        shorter = before.sub("", found[-1], count=1) if before.match(found[-1]) else found[-1]
+        found.append(shorter)
+    found.append(_AFTER.sub("", found[-1]))
+    return [each for each in dict.fromkeys(found) if each]
+
+
+def _without_capitals(scored: list[tuple[Place, float]]) -> list[tuple[Place, float]]:
+    """Тунис the country, not its capital of the same name as well: where the country is, the town is."""
+    countries = {place.country for place, _ in scored if place.kind == "country"}
+    return [each for each in scored if each[0].kind != "city" or each[0].country not in countries]
+
+
+def _inside(place: Place, area: Place) -> bool:
+    if place.country != area.country or place.id == area.id:
+        return False
+    return area.kind == "country" or place.region_en == area.name_en
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
