@@ -144,8 +144,7 @@ def unit_of(said: str, name: str = "") -> str:
         return UNIT_WORDS[beginning[0]]
     if first.endswith(" slice"):
         return "slice"
-    last = (lemmas(first) or [""])[-1]
-    if last in lemmas(name) and last not in WHOLE:
+    if set(lemmas(first)).intersection(lemmas(name)) - WHOLE:
         size = re.search(r"\b(?:extra )?(?:small|large)\b", first)
         return size[0] if size else "piece"
     return first or said

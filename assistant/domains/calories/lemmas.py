@@ -29,7 +29,7 @@ _LOOKALIKES = str.maketrans("aceopxykmtbh", "асеорхукмтвн")
 # What takes -s on -ie: every other word on -ies has a -y.
 _IE = frozenset(["brownie", "calorie", "cookie", "die", "foodie", "hoagie", "lie", "pie", "smoothie", "tie", "veggie"])
 _IRREGULAR = {"geese": "goose", "mice": "mouse", "teeth": "tooth", "feet": "foot", "leaves": "leaf", "loaves": "loaf"}
-_SINGULAR_ON_S = ("ss", "us", "is", "as", "os")
+_SINGULAR_ON_S = ("ss", "us", "is")
 
 
 @dataclass(frozen=True, slots=True)
