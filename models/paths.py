@@ -53,6 +53,11 @@ def memory_file() -> Path:
     return data_dir() / "memory.db"
 
 
+def diary_file() -> Path:
+    """The SQLite database of what was eaten."""
+    return data_dir() / "diary.db"
+
+
 def log_dir() -> Path:
     """What llama.cpp and the engine's process say; never shown on the screen by itself."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")
