@@ -20,6 +20,7 @@ VERBS = {
     "models": ("assistant.cli.models:models", "List, pull, check and remove models."),
     "history": ("assistant.cli.history:history", "List, show, search, export and remove chats."),
     "memory": ("assistant.cli.memory:memory", "Add, search and remove documents and facts that answers rest on."),
+    "templates": ("assistant.cli.templates:templates", "List, show, write, check and import templates: one job each."),
     "cache": ("assistant.cli.cache:cache", "List, clear and limit what is kept of long prompts."),
     "convert": ("assistant.cli.convert:convert", "Make a quantized model of a published checkpoint."),
     "bench": ("assistant.cli.bench:bench", "Measure how fast a model is on this machine."),

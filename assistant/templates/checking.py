@@ -121,7 +121,7 @@ def _names(template: Template, source: Source) -> Iterator[_Problem]:
                 continue
             used.add(reference)
             if reference not in template.variables:
-                yield (field,), _unknown(end, template)
+                yield (field,), _unknown(str(end), template)
             elif template.variables[reference].type not in kinds:
                 yield (field,), f"`{field}`: the variable `{reference}` must be of type {' or '.join(kinds)}."
     if not template.tools:

@@ -57,7 +57,7 @@ class Filled:
             for example in self.template.examples
             if example.language in (None, language)
             for message in (
-                Message("user", self._with(example.variables).question(example.user, language)),
+                Message("user", self.overridden(example.variables).question(example.user, language)),
                 Message("assistant", example.assistant.rstrip("\n")),
             )
         ]
@@ -93,6 +93,11 @@ class Filled:
             return self.template.variables[name].text(self.values[name], language, alone)
 
         return substitute(text.of(language).rstrip("\n"), put)
+
+    def overridden(self, variables: Mapping[str, Any]) -> Filled:
+        """With other values of some variables, as an example or a test has them."""
+        own = {name: self.template.variables[name].value(value) for name, value in variables.items()}
+        return Filled(self.template, self.values | own, self.language)
 
     def schema(self) -> dict[str, Any] | None:
         """The JSON Schema of the answer, or None."""
@@ -138,10 +143,6 @@ class Filled:
         if scale := self.scale():
             choices = tuple(str(number) for number in range(scale[0], scale[1] + 1))
         return Constraint("choices", json.dumps(choices, ensure_ascii=False)) if choices else None
-
-    def _with(self, variables: Mapping[str, Any]) -> Filled:
-        own = {name: self.template.variables[name].value(value) for name, value in variables.items()}
-        return Filled(self.template, self.values | own, self.language)
 
     def _wrong(self, problem: str) -> UsageError:
         return UsageError(f"Template {self.template.name}: {problem}.", _show(self.template))

@@ -125,15 +125,37 @@ class Source:
         return str(event.value)
 
     def _scalar(self, event: Any) -> str | int | float | bool | None:
-        text: str = event.value
-        if not event.implicit[0]:  # in quotes, or a block
-            return text
-        if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
-            return _WORDS[text.lower()]
-        if _INTEGER.fullmatch(text):
-            return int(text)
-        return float(text) if _FLOAT.fullmatch(text) else text
+        return plain(event.value) if event.implicit[0] else str(event.value)  # in quotes, or a block
 
 
 _INDENT = "Look at the indentation; text with `: ` or ` #` in it goes in quotes or after `|`."
 _FLAT = "Write it flatter."
+
+
+def plain(text: str) -> str | int | float | bool | None:
+    """What a value without quotes is."""
+    if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
+        return _WORDS[text.lower()]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+class _Writer(yaml.SafeDumper):  # type: ignore[misc]  # yaml has no types
+    """Texts of several lines as blocks; in quotes what would be read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else "'" if plain(text) != text else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _text)
+
+
+def write(value: Any) -> str:
+    """YAML that :class:`Source` reads back as the same value."""
+    return str(yaml.dump(value, Dumper=_Writer, allow_unicode=True, sort_keys=False, width=10_000))
