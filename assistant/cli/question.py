@@ -65,21 +65,20 @@ def _is_piped() -> bool:
 
 
 def _text(raw: bytes, name: str) -> str:
-    """Text from bytes: UTF-8, or UTF-16 with a byte order mark.
+    """Text from bytes, in the encodings that documents are read in: UTF-8, UTF-16, cp1251, KOI8-R, …
 
     Raises:
-        UsageError: it is something else, or endless.
+        UsageError: it is no text, or endless.
     """
+    from assistant.memory.loaders.encoding import decode
+    from assistant.memory.loaders.extracted import NoText
+
     if len(raw) > _LONGEST:
         raise UsageError(f"{name} is longer than {_LONGEST >> 20} MiB, which no window holds.", "Give a part of it.")
-    encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not text in UTF-8 (byte {error.start:,}).",
-            "Convert it first, for example with `iconv -f cp1251 -t utf-8`.",
-        ) from error
+        text = decode(raw)
+    except NoText as error:
+        raise UsageError(f"{name} {error}.", "Give it text.") from error
     if "\0" in text:
         raise UsageError(f"{name} is binary, not text.", "Give it text.")
     return text
