@@ -108,8 +108,8 @@ def test_usage_and_stats_go_to_stderr() -> None:
     [
         (("ask",), None, 2, "nothing to ask"),
         (("ask", "-m", "tiny"), b"  \n", 2, "nothing to ask"),
-        (("ask", "x", "-m", "tiny"), bytes(range(256)) * 20, 2, "is not text"),
-        (("ask", "x", "-m", "tiny"), b"a\0b", 2, "binary"),
+        (("ask", "x", "-m", "tiny"), bytes(range(256)) * 20, 2, "is binary, not text"),
+        (("ask", "x", "-m", "tiny"), b"\x7fELF\2\1\1\0\0\0\3\0>\0", 2, "is binary, not text"),
         (("ask", "x", "-m", "tiny"), bytes(range(128, 256)) * 4, 2, "encoding that cannot be told"),
         (("ask", "x", "-f", "/nowhere/at/all", "-m", "tiny"), None, 2, "cannot be read"),
         (("ask", "x", "-m", "tinny"), None, 3, "tiny"),
