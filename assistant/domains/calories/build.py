@@ -276,7 +276,18 @@ def read_forms(path: Path) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def write(out: Path, foods: Mapping[str, Row], aliases: Iterable[Alias], forms: Iterable[tuple[str, ...]]) -> None:
+def read_words(path: Path) -> list[str]:
+    lines = path.read_text("utf-8").splitlines()
+    return sorted({word for line in lines if not line.startswith("#") for word in line.split()})
+
+
+def write(
+    out: Path,
+    foods: Mapping[str, Row],
+    aliases: Iterable[Alias],
+    forms: Iterable[tuple[str, ...]],
+    real_words: Iterable[str],
+) -> None:
     """The file appears whole or not at all."""
     partial = out.with_name(out.name + ".partial")
     partial.unlink(missing_ok=True)
@@ -295,6 +306,7 @@ def write(out: Path, foods: Mapping[str, Row], aliases: Iterable[Alias], forms: 
             CREATE TABLE aliases (position INTEGER PRIMARY KEY, words TEXT NOT NULL, food TEXT NOT NULL,
                 forms TEXT NOT NULL, sure INTEGER NOT NULL);
             CREATE TABLE forms (form TEXT PRIMARY KEY, axis TEXT NOT NULL, likes TEXT NOT NULL, phrases TEXT NOT NULL);
+            CREATE TABLE real_words (word TEXT PRIMARY KEY) WITHOUT ROWID;
             CREATE VIRTUAL TABLE foods_fts USING fts5 (name, aliases, content='', prefix='3');
         """)
         db.executemany(
@@ -317,6 +329,7 @@ def write(out: Path, foods: Mapping[str, Row], aliases: Iterable[Alias], forms: 
             ((n, one.words, one.food, one.forms, one.sure) for n, one in enumerate(aliases, 1)),
         )
         db.executemany("INSERT INTO forms VALUES (?, ?, ?, ?)", forms)
+        db.executemany("INSERT INTO real_words VALUES (?)", ((word,) for word in real_words))
         called: dict[str, list[str]] = {}
         for one in aliases:
             called.setdefault(one.food, []).append(one.words)
@@ -362,7 +375,7 @@ def build(jar: Path, table: Iterable[str], out: Path, data: Path = DATA) -> dict
     add_measures(data / "measures.tsv", foods)
     forms = read_forms(data / "forms.tsv")
     aliases = read_aliases(data / "aliases.tsv", foods, {form for form, *_ in forms})
-    write(out, foods, aliases, forms)
+    write(out, foods, aliases, forms, read_words(data / "real_words.txt"))
     return foods
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -23,9 +22,6 @@ SURE = 0.8
 POSSIBLE = 0.3
 _SAME_WORDS = 0.85  # a name of the table, word for word
 _NO_FORM = frozenset(["nfs", "ns", "raw", "type", "fresh", "plain", "regular"])  # they say nothing of the form
-
-_LONGEST_MENTION = 6  # words
-_BREAK = re.compile(r"[;:!?()\n+]|[,.](?!\d)")  # no name of a food goes on behind it
 
 
 class TableError(UserError):
@@ -109,15 +105,6 @@ class Candidate:
     how: Literal["correction", "alias", "text"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """``text[start:end]`` names a food; candidates as of :meth:`Foods.look_up`, the best first."""
-
-    start: int
-    end: int
-    candidates: tuple[Candidate, ...]
-
-
 class Foods:
     """The table, read only; for any thread.
 
@@ -162,6 +149,10 @@ class Foods:
         """Whether these lemmas, in any order, are a known name."""
         return lemmas in self._names
 
+    def is_name(self, text: str) -> bool:
+        """Whether the words are a known name, in any case, number, order and reading, with nothing beside it."""
+        return self._names.is_name(text)
+
     def look_up(self, text: str, limit: int = 8) -> list[Candidate]:
         """What the words of one food (``жареное яйцо``, ``whole milk``) may mean, best first; empty when nothing.
 
@@ -178,24 +169,6 @@ class Foods:
             found += [one for one in self._by_text(text) if one.food.id not in named]
             found.sort(key=lambda one: -one.score)
         return found[:limit]
-
-    def mentions(self, text: str) -> list[Mention]:
-        """The foods that a longer text names beyond doubt, in its order: the longest spans whose every word belongs to
-        a known name or to a modifier of it. What is left between them may still be food that no name covers."""
-        found, place, all_words = [], 0, list(words(text))
-        while place < len(all_words):
-            for last in range(min(place + _LONGEST_MENTION, len(all_words)) - 1, place - 1, -1):
-                span = text[all_words[place].start : all_words[last].end]
-                if all_words[place].text in STOP_WORDS or all_words[last].text in STOP_WORDS or _BREAK.search(span):
-                    continue
-                hits = self._names.find(span)
-                if hits and hits[0].complete and hits[0].score >= SURE and not all_words[place].text.isdecimal():
-                    candidates = [Candidate(self._food(self._numbers[hit.food]), hit.score, "alias") for hit in hits]
-                    found.append(Mention(all_words[place].start, all_words[last].end, tuple(candidates)))
-                    place = last
-                    break
-            place += 1
-        return found
 
     def search(self, query: str, limit: int = 20) -> list[Food]:
         """Foods for a person to choose from: those the words mean, then all with the words (or their beginnings) in the
@@ -259,6 +232,7 @@ class Foods:
                 axes={form: axis for form, axis, _, _ in forms},
                 likes={form: likes.split() for form, _, likes, _ in forms},
                 phrases=phrases,
+                real_words=frozenset(word for (word,) in self._rows("SELECT word FROM real_words")),
             )
 
     def _food(self, number: int) -> Food:

@@ -85,9 +85,10 @@ def readings(word: str) -> tuple[str, ...]:
 
 
 def dictionary_form(word: str) -> str:
-    """Of a word that stands in its dictionary form already: itself where that is one of its readings."""
+    """Of a Russian word that stands in its dictionary form already: itself where that is one of its readings. Of others the
+    likeliest."""
     found = readings(word)
-    return word if word in found else found[0]
+    return word if word in found and _CYRILLIC.search(word) else found[0]
 
 
 @lru_cache(1 << 12)
@@ -98,9 +99,9 @@ def is_russian_word(word: str) -> bool:
 
 @lru_cache(1 << 14)
 def grammemes(word: str) -> frozenset[str]:
-    """What pymorphy3 says of a folded Russian word in its likeliest reading (part of speech, case, name or place …); empty
-    for other words, and for those that the dictionary does not have."""
-    return frozenset(_morphology().parse(word)[0].tag.grammemes) if is_russian_word(word) else frozenset()
+    """What pymorphy3 says of a folded Russian word in its likeliest reading (part of speech, case, name or place …), which
+    is a guess for a word that the dictionary does not have; empty for other words."""
+    return frozenset(_morphology().parse(word)[0].tag.grammemes) if _CYRILLIC.search(word) else frozenset()
 
 
 def _singulars(word: str) -> tuple[str, ...]:

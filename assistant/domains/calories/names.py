@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 from assistant.domains.calories import spelling
 from assistant.domains.calories.lemmas import Word, is_russian_word, readings, words
@@ -23,8 +24,7 @@ _SILENT = {"fat": 0.75, "sugar": 0.75, "coating": 0.75}
 _SILENT_ELSE = 0.9
 _UNSURE = 0.7  # a name too wide to be taken without asking
 _DIMINUTIVE = 0.95
-_MISSPELT = {0.5: 0.88, 1.0: 0.82, 1.5: 0.72, 2.0: 0.65}
-_MISSPELT_LATIN = {0.5: 0.78, 1.0: 0.75, 1.5: 0.65, 2.0: 0.6}  # no dictionary says that it is not a real word
+_MISSPELT = {0.5: 0.88, 1.0: 0.82, 1.5: 0.75, 2.0: 0.7}  # by the errors in a word
 _OTHER_FORM = 0.7  # of the name, beside the form that is meant
 Forms = frozenset[str]
 
@@ -58,6 +58,7 @@ class Names:
         axes: axis by form; forms of one axis exclude each other, those of the axis ``any`` change nothing.
         likes: by form, those that may stand for it, nearest first.
         phrases: forms by the lemmas that say so.
+        real_words: English ones, which are not misspelt foods.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Names:
         axes: Mapping[str, str],
         likes: Mapping[str, Sequence[str]],
         phrases: Mapping[tuple[str, ...], Forms],
+        real_words: frozenset[str] = frozenset(),
     ):
+        self._real_words = real_words
         self._axes, self._likes, self._phrases = axes, likes, phrases
         self._longest_phrase = max(map(len, phrases), default=0)
         self._names: dict[tuple[str, ...], list[Alias]] = {}
@@ -85,6 +88,14 @@ class Names:
     @cached_property
     def vocabulary(self) -> list[str]:
         return sorted(self._by_word.keys() | self._modifiers)
+
+    def is_name(self, text: str) -> bool:
+        """Whether the words are one of the names, nothing misspelt and nothing beside it."""
+        content = [word for word in words(text) if word.text not in STOP_WORDS]
+        if not 0 < len(content) <= LONGEST or any(word.percent is not None for word in content):
+            return False
+        options = [[one for one in readings(word.text) if one in self._by_word] for word in content]
+        return any(_key(path) in self._names for path in product(*options))
 
     def find(self, text: str) -> list[Hit]:
         """The foods that the words may mean, best first; nothing for too many words."""
@@ -115,7 +126,7 @@ class Names:
             if not places:
                 return []
             value, place = max(places)
-            quality *= value
+            quality = min(quality, value)
             used.add(-place)
         modifiers, left, worth = self._modifiers_of(found, options, used)
         if left:
@@ -204,11 +215,11 @@ class Names:
         for one in possible:
             if bases := spelling.diminutive_of(one, self._by_word):
                 return tuple((base, _DIMINUTIVE) for base in bases)
-        if is_russian_word(word):
+        if is_russian_word(word) or not self._real_words.isdisjoint((word, *possible)):
             return ()
         for one in (possible[0], word):
             if near := spelling.nearest(one, self.vocabulary):
-                return ((near[0], (_MISSPELT_LATIN if word.isascii() else _MISSPELT)[near[1]]),)
+                return ((near[0], _MISSPELT[near[1]]),)
         return ()
 
 

@@ -22,12 +22,12 @@ _SOFTENED = {"ч": ("к", "ц"), "ж": ("г",), "ш": ("х",), "щ": ("ск",)}
 _NOT_SOFTENED = ("ик", "чик", "ец")
 
 # Letters that Russian and English spelling confuse: half an error.
-_PAIRS = "ао еи ея иы еэ бп вф гк дт жш зс щш ъь юу сц ck sz ie ea ou iy sc vw"
+_PAIRS = "ао еи ея иы еэ бп вф гк дт жш зс щш ъь юу сц ck sz ie ea ou iy sc vw ao"
 _CONFUSED = frozenset(map(frozenset, _PAIRS.split()))
 _DROPPED = frozenset("ьъйh")
 SHORTEST = 5  # letters; a shorter word is near to too many others
 _MOST_OTHER_LETTERS = 4  # two replaced: a quick look before the errors are counted
-_SECOND_ERROR = 8  # letters from which on two errors are taken
+_LONG = 8  # letters from which on a second error is taken
 
 
 def diminutive_of(word: str, vocabulary: Collection[str]) -> list[str]:
@@ -55,15 +55,13 @@ def nearest(word: str, vocabulary: Collection[str]) -> tuple[str, float] | None:
         word, vocabulary: folded; the word itself is not in the vocabulary.
 
     Returns:
-        None where nothing is near enough, or two words are equally near. English words begin with the letter they
-        should begin with, and one of six letters or less holds at most half an error: too many real words are near.
+        None where nothing is near enough, or two words are equally near. An English word begins with the letter that it
+        should begin with.
     """
     if len(word) < SHORTEST or not word.isalpha():
         return None
     latin = word.isascii()
-    allowed = 2.0 if len(word) >= _SECOND_ERROR else 1.0
-    if latin and len(word) < 6:
-        allowed = 0.5
+    allowed = 1.0 if len(word) < _LONG else 1.5 if latin else 2.0
     letters = set(word)
     best: list[tuple[float, str]] = []
     for other in vocabulary:

@@ -73,6 +73,7 @@ def sources(tmp_path: Path) -> tuple[Path, str, Path]:
         "food_id\tunit\tamount\tgrams\tsource\nfndds:soup-pea recipe:patty\tserving\t1\t300\ttypical\n"
         "sr24:00002\tml\t100\t105\tweighed\n"
     )
+    data.joinpath("real_words.txt").write_text("# note\npatry\n")
     data.joinpath("recipes.yaml").write_text(
         "- {id: patty, name: Patties, name_ru: Сырники, ingredients: {'sr24:00002': 300, 'sr24:00001': 100},"
         " yield: 350, source: at home}\n"
