@@ -78,8 +78,8 @@ _RUSSIAN = re.compile(r"[А-ЯЁ][а-яё]*(?:[ -][А-ЯЁа-яё][а-яё]*)*")
 _OTHER_LANGUAGES = re.compile(r"(?: шаары| хот| ош| балһсн|ъ)$|[жшцч]ы(?![ен])|[бвгджзклмнпрстфх]ъ[^еёюя]")
 _LATIN = re.compile(r"[^\W\d_][\w .'’‘`ʻ-]{2,24}")
 _NOT_SCHEDULED = re.compile(
-    r"air (?:force )?base|\bAFB\b|\bAB\b|heliport|helipad|seaplane|\bSPB\b|army|naval|\bNAS\b|military|\bMCAS\b"
-    r"|gliderport|glider|private|ranch|\bstrip\b|airstrip|airpark|water aerodrome",
+    r"air (?:force )?base|joint base|\bAFB\b|\bAB\b|heliport|helipad|seaplane|\bSPB\b|army|naval|\bNAS\b|military"
+    r"|\bMCAS\b|gliderport|glider|private|ranch|\bstrip\b|airstrip|airpark|water aerodrome",
     re.IGNORECASE,
 )
 _SOUNDS = str.maketrans(

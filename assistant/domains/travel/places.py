@@ -92,6 +92,24 @@ class Place:
         """State, province or oblast."""
         return self.region_ru if language == "ru" else self.region_en
 
+    def to_json(self, language: str) -> dict[str, Any]:
+        """For programs; coordinates in degrees, population None where it is not known."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name(language),
+            "name_en": self.name_en,
+            "name_ru": self.name_ru,
+            "country": self.country,
+            "region": self.region(language),
+            "latitude": round(self.latitude, 5),
+            "longitude": round(self.longitude, 5),
+            "timezone": self.timezone,
+            "population": self.population or None,
+            "iata": self.iata or None,
+            "source": self.source,
+        }
+
     @property
     def source(self) -> str:
         """Where its name and numbers come from, for people."""
@@ -159,6 +177,16 @@ class Places:
         rows = self._rows(query, [code.upper()])
         return self.get(rows[0][0]) if rows else None
 
+    def airports_in(self, latitudes: tuple[float, float], longitudes: tuple[float, float]) -> list[Place]:
+        """Between these degrees; longitudes beyond 180 go on at the other side."""
+        query = "select id from airport where lat between ? and ? and lon between ? and ?"
+        bounds = [round(each * DEGREE) for each in latitudes]
+        ids: dict[int, None] = {}
+        for turn in (-360, 0, 360):
+            lon = [round((each + turn) * DEGREE) for each in longitudes]
+            ids |= dict.fromkeys(row[0] for row in self._rows(query, [*bounds, *lon]))
+        return self._places(list(ids))
+
     def find(self, text: str, language: str | None = None) -> list[Place]:
         """All places that ``text`` may name, best first: a name in any case, with preposition, qualifier, or a code."""
         return [place for place, _ in self._scored(text)]
@@ -186,7 +214,14 @@ class Places:
             return first
         return Ambiguous(text.strip(), tuple(place for place, *_ in close[:MOST_CANDIDATES]), misspelt=True)
 
-    def describe(self, place: Place, language: str) -> str:
+    def anchor(self, place: Place) -> Place | None:
+        """The airport or city whose coordinates stand for the place; None when they are its own."""
+        kind, _, code = place.stands.partition(":")
+        if kind == "airport":
+            return self.airport(code)
+        return self.get(int(code)) if kind == "city" else None
+
+    def describe(self, place: Place, language: str, *, people: bool = True) -> str:
         """The name with what tells it from its namesakes: region, country, a large town near by, people."""
         from assistant.domains.travel.countries import country_name, thousands
 
@@ -198,11 +233,10 @@ class Places:
             parts.append(f"рядом: {town.name('ru')}" if language == "ru" else f"near {town.name('en')}")
         if place.kind != "country":
             parts.append(country_name(place.country, language))
-        people = ""
-        if place.population:
-            word = "чел." if language == "ru" else "people"
-            people = f" ({thousands(place.population, language)} {word})"
-        return ", ".join(parts) + people
+        many = ""
+        if people and place.population:
+            many = f" ({thousands(place.population, language)} {'чел.' if language == 'ru' else 'people'})"
+        return ", ".join(parts) + many
 
     def _scored(self, text: str) -> list[tuple[Place, float]]:
         text = " ".join(text.split())
