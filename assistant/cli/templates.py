@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -25,19 +24,18 @@ if TYPE_CHECKING:
     from assistant.engine.engine import Message
     from assistant.templates.lint import Report
 
-_TESTING = "assistant.cli.templates_test"
-
 
 class _Group(DefaultGroup):  # type: ignore[misc]  # click-default-group has no types
     """`test` asks models, so its module is imported only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *(["test"] if importlib.util.find_spec(_TESTING) else [])]
+        return [*super().list_commands(ctx), "test"]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name == "test" and importlib.util.find_spec(_TESTING):
-            command: click.Command = importlib.import_module(_TESTING).test
-            return command
+        if name == "test":
+            from assistant.cli.templates_test import test
+
+            return test
         found: click.Command | None = super().get_command(ctx, name)
         return found
 

@@ -11,7 +11,7 @@ import click
 
 from assistant import settings as user_settings
 from assistant.templates.authoring import ANSWER, COUNTER, QUESTIONS, SKIP, WHY, WRONG, Answers, document
-from assistant.templates.library import Library, read_text
+from assistant.templates.library import Library, check_name, read_text
 from assistant.templates.template import Language
 from assistant.tui.strings import interface_language
 from models.errors import UsageError, UserError
@@ -62,6 +62,7 @@ def new(name: str | None, language: Language | None, force: bool, **given: Any) 
     library = Library()
     say = int(language == "ru")
     name = name or str(_ask(_NAME[say], needed=True))
+    check_name(name)
     if library.is_own(name) and not force:
         raise UsageError(f"You have a template {name} already.", "`assistant templates edit` changes it.")
     answers = Answers(name=name, **given)

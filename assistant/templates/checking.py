@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from assistant.settings import OPTIONS, parse_options
 from assistant.templates.fields import LANGUAGES, Localized
-from assistant.templates.filled import fill
 from assistant.templates.substitution import INPUT, NAME, names, single
-from assistant.templates.template import Template
+from assistant.templates.template import LARGEST_SCALE, WORD, Template
 from assistant.templates.tools import TOOLS
 from assistant.templates.yaml_source import Location, Source
 from models.catalogue import close_matches
@@ -36,7 +35,7 @@ _Problem = tuple[Location | int, str]
 
 def problems(error: ValidationError, source: Source) -> UsageError:
     """What pydantic refused, in words of the file."""
-    found: dict[int, str] = {}
+    found: dict[tuple[int, str], str] = {}  # the first of several that one value may be
     for detail in error.errors():
         location = tuple("schema" if part == "schema_" else part for part in detail["loc"])
         kind, last = detail["type"], str(location[-1]) if location else ""
@@ -46,12 +45,12 @@ def problems(error: ValidationError, source: Source) -> UsageError:
         elif kind == "missing":
             message = f"`{last}` is missing."
         elif location == ("name",):
-            message = "a name is one word of up to 64 letters, digits, - and _, and begins with a letter or digit."
+            message = WORD
         else:
             says = _EXPECTED.get(kind) or detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
             message = f"`{_dotted(location, source)}`: {says}."
-        found.setdefault(source.line(location), message)
-    return _joined(sorted(found.items()), source)
+        found.setdefault((source.line(location), _dotted(location, source)), message)
+    return _joined([(line, message) for (line, _), message in sorted(found.items())], source)
 
 
 def check(template: Template, source: Source) -> None:
@@ -64,7 +63,7 @@ def check(template: Template, source: Source) -> None:
         raise _joined(found, source)
 
 
-def _joined(found: list[Any], source: Source) -> UsageError:
+def _joined(found: Sequence[_Problem], source: Source) -> UsageError:
     told = list(dict.fromkeys(source.error(where, message).message for where, message in found))
     more = [f"… and {len(told) - _MOST} more."] if len(told) > _MOST else []
     return UsageError("\n".join(told[:_MOST] + more), "docs/templates.md describes what a template may contain.")
@@ -86,7 +85,7 @@ def _texts(template: Template) -> Iterator[tuple[str, Location, Localized]]:
 
 
 def _names(template: Template, source: Source) -> Iterator[_Problem]:
-    used = set()
+    used: set[str] = set()
     for name in template.variables:
         if name == INPUT or not NAME.fullmatch(name):
             why = "`input` is what the user writes" if name == INPUT else "letters, digits and _, no digit first"
@@ -98,6 +97,7 @@ def _names(template: Template, source: Source) -> Iterator[_Problem]:
                 found = list(names(text.written(language) or ""))
             except UsageError as error:
                 yield source.line_of(here, error.message.split("`")[1]), error.message
+                used |= template.variables.keys()  # perhaps
                 continue
             for name, written in found:
                 used.add(name)
@@ -136,6 +136,11 @@ def _form(template: Template) -> Iterator[_Problem]:
     choices = template.choices
     if isinstance(choices, tuple) and (len(choices) < 2 or len(set(choices)) < len(choices)):
         yield ("choices",), "`choices`: expected at least two different texts."
+    scale = template.scale
+    if isinstance(scale, tuple):
+        low, high = scale
+        if isinstance(low, int) and isinstance(high, int) and not 0 < high - low <= LARGEST_SCALE:
+            yield ("scale",), f"`scale`: it goes up, by at most {LARGEST_SCALE} steps, not from {low} to {high}."
     if isinstance(template.schema_, dict):
         yield from _schema(template.schema_)
     elif isinstance(template.schema_, str) and not single(template.schema_):
@@ -192,11 +197,6 @@ def _values(template: Template) -> Iterator[_Problem]:
         missing = [n for n, variable in template.variables.items() if variable.required and n not in test.variables]
         if missing:
             yield ("tests", number), f"the test gives no value for {', '.join(missing)}: add it under `variables`."
-    if all(not variable.required for variable in template.variables.values()):
-        try:
-            fill(template, {})
-        except UsageError as error:
-            yield ("scale",) if template.scale else (), error.message
 
 
 def _unknown(written: str, template: Template) -> str:

@@ -15,7 +15,7 @@ from assistant.templates.substitution import INPUT, single, substitute
 from models.errors import UsageError
 
 if TYPE_CHECKING:
-    from assistant.templates.template import CounterExample, Template
+    from assistant.templates.template import CounterExample, Example, Template
 
 _WRONG = {
     "en": ("Never answer like this:", "Input", "Wrong answer", "Why it is wrong"),
@@ -58,9 +58,19 @@ class Filled:
             if example.language in (None, language)
             for message in (
                 Message("user", self.overridden(example.variables).question(example.user, language)),
-                Message("assistant", example.assistant.rstrip("\n")),
+                Message("assistant", self.answer(example)),
             )
         ]
+
+    def answer(self, example: Example) -> str:
+        """The right answer of an example. JSON is without spaces, as the grammar of a schema writes it."""
+        answer = example.assistant.rstrip("\n")
+        if self.template.schema_ is None:
+            return answer
+        try:
+            return json.dumps(json.loads(answer), ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):
+            return answer  # `assistant templates lint` tells of it
 
     def question(self, input: str, language: str) -> str:
         """The prompt around an input."""

@@ -27,7 +27,7 @@ _LEFT = {
     "functions": "`functions`: Python code is never run.",
 }
 _OPTIONS = {"max_output_tokens": "max_tokens", "num_predict": "max_tokens", "repetition_penalty": "repeat_penalty"}
-_STRAY = re.compile(r"\$(?!\$|[a-zA-Z_]|\{[a-zA-Z_]\w*\})")
+_DOLLAR = re.compile(r"\$\$|\$(?![a-zA-Z_]|\{[a-zA-Z_]\w*\})")  # itself, or before no name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _translate(value: dict[str, Any], source: Source, note: Callable[[str], None
         if not isinstance(text, str):
             raise source.error((key,), f"`{key}`: expected a text.")
         if text.strip():
-            new[key] = _STRAY.sub("$$", text)
+            new[key] = _DOLLAR.sub("$$", text)
     if not new:
         raise source.error((), "there is neither `prompt` nor `system` in it.")
     used = {key: [name for name, _ in names(text)] for key, text in new.items()}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.templates.template import Template, parse
+from assistant.templates.template import NAME, WORD, Template, parse
 from assistant.templates.yaml_source import LARGEST
 from models.catalogue import close_matches
 from models.errors import UsageError, UserError
@@ -90,6 +91,7 @@ class Library:
         Raises:
             UsageError: the text is no template of that name; nothing is written. UserError: the disk does not take it.
         """
+        check_name(name)
         path = _files(self.user_dir).get(name, self.user_dir / f"{name}.yaml")
         _check(parse(text, path), path)
         path = path.resolve()  # a link is followed: the files may live in a folder of dotfiles
@@ -127,6 +129,15 @@ class Library:
 
     def _paths(self) -> dict[str, Path]:
         return _files(BUILT_IN) | _files(self.user_dir)
+
+
+def check_name(name: str) -> None:
+    """
+    Raises:
+        UsageError: no template can have this name.
+    """
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"{name!r} cannot be the name of a template.", WORD)
 
 
 def read(path: Path) -> Template:

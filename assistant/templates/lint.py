@@ -176,7 +176,7 @@ def _probe(template: Template) -> Filled:
         elif variable.choices:
             given[name] = next(iter(variable.choices))
         elif variable.type in ("int", "float"):
-            given[name] = variable.value(variable.min if variable.min is not None else variable.max or 1)
+            given[name] = variable.value(str(round(variable.min if variable.min is not None else variable.max or 1)))
         else:
             given[name] = _PROBE[variable.type]
     try:
@@ -203,7 +203,7 @@ def _form(filled: Filled) -> Iterator[Finding]:
         return
     for number, example in enumerate(template.examples, 1):
         constraint = filled.overridden(example.variables).constraint()
-        if constraint and (reason := structured.validate(example.assistant.strip(), constraint)):
+        if constraint and (reason := structured.validate(filled.answer(example), constraint)):
             yield Finding("error", "example", (("number", number), ("reason", reason)))
     for number, test in enumerate(template.tests, 1):
         choices = filled.overridden(test.variables).choices()

@@ -18,12 +18,16 @@ from assistant.templates.variables import Variable
 
 __all__ = ["Chunking", "CounterExample", "Example", "Expect", "Filled", "Language", "Template", "Test", "fill", "parse"]
 
+NAME = r"[^\W_][\w-]{0,63}"  # of a template and its file
+WORD = "A name is one word of up to 64 letters, digits, - and _, and begins with a letter or digit."
 LARGEST_SCALE = 100  # steps
 
 
 def _answer(value: object) -> object:
     """An answer may be written as the YAML of its JSON."""
-    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) or value is None:
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # as constrained answers are
 
 
 class Example(Fields):
@@ -138,7 +142,7 @@ class Template(Fields):
         tools: what of the program answers instead of the model alone.
     """
 
-    name: Annotated[str, Field(pattern=r"^[^\W_][\w-]{0,63}$")]
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
     version: Annotated[int, Field(ge=1)] = 1
     title: Localized | None = None
     description: Localized | None = None

@@ -52,15 +52,18 @@ class Source:
 
     def line(self, location: Location) -> int:
         """The line, from 1, of a value, or of the nearest one around it."""
-        while location and location not in self._spans:
-            location = location[:-1]
-        return self._spans.get(location, (0, 0))[0] + 1
+        return self._span(location)[0] + 1
 
     def line_of(self, location: Location, text: str) -> int:
         """The line, from 1, on which ``text`` stands within a value."""
-        first, last = self._spans.get(location, (0, -1))
-        found = (row for row in range(first, min(last + 1, len(self._rows))) if text in self._rows[row])
-        return next(found, self.line(location) - 1) + 1
+        first, last = self._span(location)
+        rows = enumerate(self._rows[first : last + 1], first)
+        return next((row for row, content in rows if text in content), first) + 1
+
+    def _span(self, location: Location) -> tuple[int, int]:
+        while location and location not in self._spans:
+            location = location[:-1]
+        return self._spans.get(location, (0, 0))
 
     def error(self, location: Location | int, message: str, hint: str | None = None) -> UsageError:
         """The error of a value, or of a line."""
@@ -73,7 +76,8 @@ class Source:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = error.problem or error.context or "it cannot be read"
-            raise self.error(mark.line + 1 if mark else 1, f"not valid YAML: {problem}.", _INDENT) from error
+            last = len(_LINE_END.split(text.rstrip()))  # a file that ends too early is told of one line later
+            raise self.error(min(mark.line + 1, last) if mark else 1, f"not valid YAML: {problem}.", _INDENT) from error
         except (yaml.YAMLError, ValueError) as error:
             reason = getattr(error, "reason", None) or str(error).splitlines()[0]
             raise self.error(1, f"not valid YAML: {reason}.", _INDENT) from error
