@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
+from assistant.domains.calories.diary import Day
 from assistant.domains.calories.foods import Nutrients
 from assistant.domains.calories.goal import Goal
 from assistant.domains.calories.messages import Words
@@ -18,15 +17,6 @@ _DRAWN = _EIGHTHS + "│–"
 _NARROWEST, _WIDEST = 8, 50  # cells of a bar
 _MACROS = ("protein_g", "fat_g", "carbohydrate_g")
 _ACCENT, _OVER, _GREY = "#1f5fa8", "#c8553d", "#9a9a9a"
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """``entries`` is 0 on a day of which nothing is known."""
-
-    day: date
-    totals: Nutrients
-    entries: int
 
 
 def drawable(encoding: str | None) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from assistant.database import Database, Schema, encodable
 from assistant.domains.calories.foods import Food, Foods, Nutrients
+from assistant.domains.calories.goal import Goal, Profile
 from assistant.domains.calories.meal import Item, rounded
 from models.errors import UserError
 from models.paths import diary_file
@@ -127,6 +128,15 @@ class Undone:
     restored: tuple[Entry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The sum of a day; ``entries`` is 0 where nothing is known of it."""
+
+    day: date
+    totals: Nutrients
+    entries: int
+
+
 def total(entries: Iterable[Entry]) -> Nutrients:
     """The sum of their nutrients, not rounded; what a table does not say of one entry is missing from it."""
     return sum((entry.nutrients for entry in entries), Nutrients(0.0, 0.0, 0.0, 0.0, 0.0))
@@ -189,6 +199,13 @@ class Diary:
                 (last or date.max).isoformat(),
             )
         ]
+
+    def days(self, first: date, last: date) -> list[Day]:
+        """Every day from ``first`` to ``last``, both included."""
+        entries: dict[date, list[Entry]] = {first + timedelta(at): [] for at in range((last - first).days + 1)}
+        for entry in self.entries(first, last):
+            entries[entry.day].append(entry)
+        return [Day(day, total(eaten), len(eaten)) for day, eaten in entries.items()]
 
     def edit(self, id: int, item: Item, learnt: Iterable[Correction] = ()) -> Entry:
         """Replace the food and the amount of an entry; its day, meal and span stay.
@@ -292,18 +309,35 @@ class Diary:
                 lemmas, encodable(correction.span), correction.food_id,
             )  # fmt: skip
 
-    # ---- what is known of the user: profile and goal, as JSON
+    # ---- what is known of the user
 
-    def fact(self, name: Literal["profile", "goal"]) -> dict[str, Any] | None:
+    @property
+    def goal(self) -> Goal | None:
+        stored = self._fact("goal")
+        return Goal(**stored) if stored else None
+
+    @goal.setter
+    def goal(self, goal: Goal | None) -> None:
+        self._set_fact("goal", goal)
+
+    @property
+    def profile(self) -> Profile | None:
+        stored = self._fact("profile")
+        return Profile(**stored) if stored else None
+
+    @profile.setter
+    def profile(self, profile: Profile | None) -> None:
+        self._set_fact("profile", profile)
+
+    def _fact(self, name: str) -> dict[str, Any] | None:
         rows = self.database.rows("SELECT value FROM facts WHERE name = ?", name)
         return json.loads(rows[0][0]) if rows else None
 
-    def set_fact(self, name: Literal["profile", "goal"], value: Mapping[str, Any] | None) -> None:
-        """None forgets it."""
+    def _set_fact(self, name: str, value: Goal | Profile | None) -> None:
         with self.database.transaction():
             self.database.write("DELETE FROM facts WHERE name = ?", name)
             if value is not None:
-                self.database.write("INSERT INTO facts (name, value) VALUES (?, ?)", name, json.dumps(value))
+                self.database.write("INSERT INTO facts (name, value) VALUES (?, ?)", name, json.dumps(asdict(value)))
 
     # ---- conversations: what waits for the user's answer in each
 

@@ -13,8 +13,8 @@ Sources:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from assistant.domains.calories.messages import Words
 from models.errors import UsageError
@@ -75,9 +75,6 @@ class Goal:
         kcal = round(kcal)
         return cls(kcal, **{name: round(kcal * share / energy) for name, (share, energy) in SPLIT.items()}, note=note)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def check(profile: Profile, say: Words) -> None:
     """
@@ -121,6 +118,12 @@ def from_profile(profile: Profile, say: Words) -> Goal:
     if profile.age > STUDIED:
         note += " " + say("beyond_study", age=STUDIED)
     return Goal.of(max(kcal, least), note)
+
+
+def described(goal: Goal, say: Words) -> str:
+    """The numbers and what they rest on."""
+    numbers = {name.removesuffix("_g"): say.number(getattr(goal, name)) for name in ("kcal", *SPLIT)}
+    return f"{say('goal_is', **numbers)} {goal.note}"
 
 
 def from_number(kcal: float, profile: Profile | None, say: Words) -> Goal:

@@ -20,6 +20,7 @@ ENGLISH = {
     "source": "Source",
     "total": "Total",
     "unknown_food": "{span}: **not found**",
+    "doubtful_food": "{span}: **how much?**",
     "estimate_mark": "≈",
     "estimate_note": "≈ is an estimate from a recipe.",
     "missing_note": "– is what the table does not say; sums leave it out.",
@@ -72,7 +73,7 @@ ENGLISH = {
     "“drop {number}” leaves it out.",
     "how_to_answer": "**yes** records it · **{number} = 150 g** corrects an amount · "
     "**{number} = cottage cheese** a food · **drop {number}** · **no** discards it.",
-    "how_to_answer_unknown": "**{number} = cottage cheese** names it · **no** discards it.",
+    "how_to_answer_unknown": "**{number} = cottage cheese**, **{number} = 150 g** correct it · **no** discards it.",
     "recorded": "Recorded: {foods}.",
     "recorded_before": "Recorded: {foods}; “undo” takes it back.",
     "not_recorded_before": "Left out, because it is not known or not sure: {foods}.",
@@ -86,6 +87,7 @@ ENGLISH = {
     "not_an_amount": "I cannot weigh “{words}” for {food}. Give grams: “{number} = 150 g”.",
     "impossible_amount": "“{words}” is no amount of food for one meal.",
     "choose": "Which one is “{words}”? Answer with a number:",
+    "choose_id": "Which one is “{words}”? Give the name of one, or its id behind the =:",
     "nothing_left": "Nothing is left of it. Nothing was recorded.",
     "answer_only": "This was only an answer; nothing is recorded. To record it, say what you ate.",
     "future_day": "{day} has not come yet: a diary is for what was eaten.",
@@ -105,7 +107,8 @@ ENGLISH = {
     "nothing_to_undo": "There is nothing to take back.",
     "removed": "Removed: {foods}. “undo” brings it back.",
     "edited": "Changed: {foods}. “undo” takes it back.",
-    "day_title": "{day}",
+    "with_this": "With this, {day}",
+    "so_far": "So far, {day}",
 }
 
 RUSSIAN = {
@@ -122,6 +125,7 @@ RUSSIAN = {
     "source": "Источник",
     "total": "Всего",
     "unknown_food": "{span}: **не найдено**",
+    "doubtful_food": "{span}: **сколько?**",
     "estimate_mark": "≈",
     "estimate_note": "≈ — оценка по рецепту.",
     "missing_note": "– — в таблице этого нет; в сумму не входит.",
@@ -171,7 +175,7 @@ RUSSIAN = {
     "unknown": "Не знаю: {spans}. Что это? «{number} = творог» — назвать, «убери {number}» — пропустить.",
     "how_to_answer": "**да** — записать · **{number} = 150 г** — исправить количество · **{number} = творог** — еду · "
     "**убери {number}** · **нет** — не записывать.",
-    "how_to_answer_unknown": "**{number} = творог** — назвать еду · **нет** — не записывать.",
+    "how_to_answer_unknown": "**{number} = творог**, **{number} = 150 г** — исправить · **нет** — не записывать.",
     "recorded": "Записано: {foods}.",
     "recorded_before": "Записано: {foods}; «отмени» — чтобы убрать.",
     "not_recorded_before": "Не записано, потому что неизвестно или под вопросом: {foods}.",
@@ -185,6 +189,7 @@ RUSSIAN = {
     "not_an_amount": "Не могу взвесить «{words}» ({food}). Назовите граммы: «{number} = 150 г».",
     "impossible_amount": "«{words}» — так много или так мало за раз не едят.",
     "choose": "Что из этого «{words}»? Ответьте номером:",
+    "choose_id": "Что из этого «{words}»? Напишите после = название или код:",
     "nothing_left": "Ничего не осталось, ничего и не записано.",
     "answer_only": "Это только ответ, в дневник ничего не записано. Чтобы записать, напишите, что вы съели.",
     "future_day": "{day} ещё не наступило: в дневнике — то, что съедено.",
@@ -204,7 +209,8 @@ RUSSIAN = {
     "nothing_to_undo": "Отменять нечего.",
     "removed": "Убрано: {foods}. «Отмени» — вернуть.",
     "edited": "Изменено: {foods}. «Отмени» — вернуть.",
-    "day_title": "{day}",
+    "with_this": "С этим {day}",
+    "so_far": "Уже записано, {day}",
 }
 
 LANGUAGES = {"en": ENGLISH, "ru": RUSSIAN}

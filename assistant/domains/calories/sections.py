@@ -72,16 +72,21 @@ def sections(text: str, today: date) -> list[Section]:
 
 
 def _clauses(line: str, today: date) -> Iterator[str]:
-    """Parts of a line that speak of one meal of the day each."""
+    """Parts of a line that speak of one day and one meal each."""
     for sentence in _SENTENCE.split(line):
         hints = when.find(sentence, today)
-        meals = [hint for hint in hints if hint.meal]
-        if len(meals) < 2:
+        marks: list[tuple[int, int]] = []
+        for hint in hints:
+            if marks and not sentence[marks[-1][1] : hint.start].strip(" ,"):
+                marks[-1] = (marks[-1][0], hint.end)  # "вчера на ужин" is one
+            elif hint.meal or hint.day:
+                marks.append((hint.start, hint.end))
+        if len(marks) < 2:
             yield sentence
             continue
         # "завтрак: каша, обед: суп" names the meal first; "каша на завтрак, суп на обед" names it last.
-        lead = not _rest(_OPENINGS.sub(lambda opening: " " * len(opening[0]), sentence)[: meals[0].start], hints)
-        cuts = [hint.start for hint in meals[1:]] if lead else [hint.end for hint in meals[:-1]]
+        lead = not _rest(_OPENINGS.sub(lambda opening: " " * len(opening[0]), sentence)[: marks[0][0]], hints)
+        cuts = [start for start, _ in marks[1:]] if lead else [end for _, end in marks[:-1]]
         for start, end in zip([0, *cuts], [*cuts, len(sentence)], strict=True):
             yield sentence[start:end]
 

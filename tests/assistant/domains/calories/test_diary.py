@@ -13,6 +13,7 @@ import pytest
 
 from assistant.domains.calories.diary import Correction, Diary, DiaryError, total
 from assistant.domains.calories.foods import Food, Nutrients
+from assistant.domains.calories.goal import Goal, Profile
 from assistant.domains.calories.meal import Item
 
 MONDAY, TUESDAY = date(2026, 11, 16), date(2026, 11, 17)
@@ -112,12 +113,12 @@ def test_what_is_not_there(diary: Diary) -> None:
 
 
 def test_facts_and_proposals(diary: Diary) -> None:
-    assert diary.fact("goal") is None
-    diary.set_fact("goal", {"kcal": 2000})
-    diary.set_fact("goal", {"kcal": 1800})
-    assert diary.fact("goal") == {"kcal": 1800}
-    diary.set_fact("goal", None)
-    assert diary.fact("goal") is None
+    assert (diary.goal, diary.profile) == (None, None)
+    diary.goal, diary.profile = Goal(2000, 100, 67, 250, "mine"), Profile("female", 30, 165.0, 60.0, "light", "keep")
+    diary.goal = Goal(1800, 90, 60, 225, "less")
+    assert (diary.goal.kcal, diary.profile.height) == (1800, 165.0)
+    diary.goal = None
+    assert diary.goal is None
     diary.propose(7, {"rows": ["борщ"]})
     assert (diary.proposal(7), diary.proposal(8)) == ({"rows": ["борщ"]}, None)
     diary.propose(7, None)
