@@ -234,7 +234,7 @@ def _seven(template: Template) -> Iterator[Finding]:
     formed = bool(template.schema_ or template.choices or template.scale)
     instead = {
         "task": formed,
-        "steps": bool(template.steps),
+        "steps": bool(template.steps or template.choices or template.scale),  # those are not written, but scored
         "limits": formed or "max_tokens" in template.options,
         "audience": formed or bool(_AUDIENCES & template.variables.keys()),
         "splitting": bool(template.chunking) or formed or template.conversation,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant.engine.engine import Message
+from assistant.templates.lint import lint
 from assistant.templates.template import Example, Template, fill, parse
 from models.errors import UsageError
 
@@ -263,3 +264,11 @@ def test_hostile_and_broken_files_are_refused_in_one_line(text: str, said: str) 
 def test_an_alias_bomb_does_not_grow() -> None:
     rows = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
     assert "anchors" in refused("\n".join(rows))
+
+
+def test_the_example_of_the_documentation_is_a_template() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
+    made = parse(text.split("```yaml\n")[1].split("```")[0], Path("reply.yaml"))
+    filled = fill(made, {"rules": "closed on Sundays, no credit"})
+    assert filled.system("en").split("\n\n")[0].endswith("- closed on Sundays\n- no credit")
+    assert not lint(made).failed
