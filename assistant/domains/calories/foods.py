@@ -221,7 +221,8 @@ class Foods:
                     key = tuple(phrase.split())
                     phrases[key] = phrases.get(key, frozenset()) | {form}
             aliases = self._rows(
-                "SELECT words, food, forms, sure, coalesce(fat_g, 0), coalesce(alcohol_g, 0) FROM aliases"
+                "SELECT words, food, forms, sure, coalesce(fat_g, 0),"
+                " coalesce(sugar_g, carbohydrate_g, 0), coalesce(alcohol_g, 0) FROM aliases"
                 " JOIN foods ON foods.id = food ORDER BY position"
             )
             return Names(

@@ -85,8 +85,8 @@ def readings(word: str) -> tuple[str, ...]:
 
 
 def dictionary_form(word: str) -> str:
-    """Of a Russian word that stands in its dictionary form already: itself where that is one of its readings. Of others the
-    likeliest."""
+    """Of a Russian word that stands in its dictionary form already: itself where that is one of its readings. Of others
+    the likeliest."""
     found = readings(word)
     return word if word in found and _CYRILLIC.search(word) else found[0]
 
@@ -99,9 +99,22 @@ def is_russian_word(word: str) -> bool:
 
 @lru_cache(1 << 14)
 def grammemes(word: str) -> frozenset[str]:
-    """What pymorphy3 says of a folded Russian word in its likeliest reading (part of speech, case, name or place …), which
-    is a guess for a word that the dictionary does not have; empty for other words."""
+    """What pymorphy3 says of a folded Russian word in its likeliest reading (part of speech, case, name or place …),
+    which is a guess for a word that the dictionary does not have; empty for other words."""
     return frozenset(_morphology().parse(word)[0].tag.grammemes) if _CYRILLIC.search(word) else frozenset()
+
+
+def agreeing(adjective: str, name: str) -> str:
+    """A Russian adjective in gender and number of the first noun of a name: варёный, Гречневая каша → варёная. Other
+    words stay as they are."""
+    parsed = _morphology().parse(adjective)[0]
+    if " " in adjective or parsed.tag.POS not in ("ADJF", "PRTF"):
+        return adjective
+    nouns = (one for word in name.split() for one in _morphology().parse(word) if {"NOUN", "nomn"} <= one.tag.grammemes)
+    noun = next(nouns, None)
+    wanted = {"nomn", noun.tag.gender if noun and noun.tag.number == "sing" else "plur"} - {None} if noun else set()
+    inflected = parsed.inflect(wanted) if wanted else None
+    return str(inflected.word) if inflected else adjective
 
 
 def _singulars(word: str) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ _CONTRADICTED = 0.6  # another one of the same axis: fried, and there is only bo
 # … not stated of the food; by axis, since a fried cutlet is a cutlet, while a fat-free kefir is another kefir.
 _SILENT = {"fat": 0.75, "sugar": 0.75, "coating": 0.75}
 _SILENT_ELSE = 0.9
+# What the table says of the food itself may stand for a form that nobody wrote down, by the most g per 100 g.
+_FAT = {"fat-free": 1.0, "low-fat": 3.0}
+_SUGAR = 6.0  # of milk, at most
 _UNSURE = 0.7  # a name too wide to be taken without asking
 _DIMINUTIVE = 0.95
 _MISSPELT = {0.5: 0.88, 1.0: 0.82, 1.5: 0.75, 2.0: 0.7}  # by the errors in a word
@@ -37,6 +40,7 @@ class Alias:
     forms: Forms
     sure: bool
     fat: float  # g per 100 g
+    sugar: float
     alcohol: float
 
 
@@ -175,7 +179,7 @@ class Names:
         for order, alias in enumerate(aliases):
             points = fit = 1.0
             for forms in asked:
-                gained, left = max(self._compare(form, alias.forms) for form in forms)
+                gained, left = max(self._compare(form, alias) for form in forms)
                 points += gained
                 fit *= left
             if asked:
@@ -188,8 +192,9 @@ class Names:
         ranked.sort(key=lambda one: one[:2])
         return [(alias, fit if not place else fit * _OTHER_FORM) for place, (_, _, alias, fit) in enumerate(ranked)]
 
-    def _compare(self, form: str, forms: Forms) -> tuple[float, float]:
+    def _compare(self, form: str, alias: Alias) -> tuple[float, float]:
         """(points towards this form of the food, what remains of the score)."""
+        forms = alias.forms
         if form in forms:
             return 3.0, 1.0
         axis = self._axes[form]
@@ -197,6 +202,8 @@ class Names:
             return 2.0 - 0.1 * near[0], _NEAR
         if any(self._axes.get(other) == axis for other in forms):
             return -3.0, _CONTRADICTED
+        if alias.fat <= _FAT.get(form, -1.0) or (form in ("unsweetened", "sugar-free") and alias.sugar <= _SUGAR):
+            return 1.0, 1.0
         return 0.0, 1.0 if axis == "any" else _SILENT.get(axis, _SILENT_ELSE)
 
     def _options(self, word: Word) -> tuple[tuple[str, float], ...]:
@@ -210,11 +217,12 @@ class Names:
     def _resolve(self, word: str) -> tuple[tuple[str, float], ...]:
         possible = readings(word)
         known = [one for one in possible if one in self._by_word or one in self._modifiers]
-        if known or word in STOP_WORDS:
+        if word in STOP_WORDS or any((one,) in self._names for one in known):
             return tuple((one, 1.0) for one in known or [word])
-        for one in possible:
-            if bases := spelling.diminutive_of(one, self._by_word):
-                return tuple((base, _DIMINUTIVE) for base in bases)
+        # A word that is known only beside others ("картошечка жареная") may still be a diminutive by itself.
+        bases = [base for one in possible for base in spelling.diminutive_of(one, self._by_word)]
+        if known or bases:
+            return (*((one, 1.0) for one in known), *((base, _DIMINUTIVE) for base in bases if base not in known))
         if is_russian_word(word) or not self._real_words.isdisjoint((word, *possible)):
             return ()
         for one in (possible[0], word):
@@ -230,7 +238,8 @@ def _key(lemmas: Sequence[str]) -> tuple[str, ...]:
 def _compare_percent(percent: float, alias: Alias) -> tuple[float, float]:
     if f"{percent:g}%" in alias.forms:
         return 3.0, 1.0
-    if alias.alcohol > 1 or percent >= 90:  # of beer, wine, "100% juice": no share of fat
+    # Of alcohol, of cocoa, of fat in dry matter ("сыр 45%"), "100% juice": no share of fat in the food.
+    if alias.alcohol > 1 or (percent >= 40 and alias.fat < 60):
         return 0.0, 1.0
     off = abs(alias.fat - percent)
     return -3.0 * min(1.0, off / max(percent, 1.0)), 1.0 if off <= max(1.0, percent / 4) else 0.75
