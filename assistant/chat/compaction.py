@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from assistant.chat.context import TokenCounter, Turn
 from assistant.engine.engine import Engine, GenerateOptions, Message, ModelInfo, Progress, Result
+from assistant.engine.parts import parts_of
 from models.errors import Cancelled, DoesNotFit
 
 LONGEST_NOTE = 512  # tokens, and at most a sixth of the window
@@ -104,14 +105,14 @@ def summarize(
             f"The window of {window:,} tokens is too small to summarize the conversation in.",
             "Set a larger context_length, or start a new chat.",
         )
-    parts = _parts(said, counter, room)
+    parts = parts_of(said, counter.text, room)
     yield Compacting(2 * len(turns), sum(map(counter.text, said)), len(parts))
     # The lines of each part are put after those before. A small model that is asked to rewrite the whole note with each
     # part forgets what the first ones said.
     written = yield from _write_each(engine, TASK[language], parts, length, thinking, language)
     note = f"{note}\n{written}".strip() if note else written
     while counter.text(note) > length:
-        pieces = _parts(note.splitlines(), counter, room)
+        pieces = parts_of(note.splitlines(), counter.text, room)
         shorter = yield from _write_each(engine, CONDENSE[language], pieces, length, thinking, language)
         if not shorter or len(shorter) >= len(note):
             break
@@ -150,27 +151,3 @@ def _whole_lines(text: str) -> str:
     """Without the sentence or line that the limit cut: half of a number would be read as another one."""
     ends = [found.end() for found in re.finditer(r"[.!?…](?=\s)|\n", text)]
     return text[: ends[-1]].strip() if ends else ""
-
-
-def _parts(texts: Sequence[str], counter: TokenCounter, room: int) -> list[str]:
-    """Join what fits into ``room`` tokens, halve what is longer."""
-    parts: list[str] = []
-    size = room  # of the last part; full, so that the first text opens one
-    for text in (piece for long in texts for piece in _halves(long, counter, room)):
-        tokens = counter.text(text)
-        if size + tokens <= room:
-            parts[-1] += f"\n\n{text}"
-            size += tokens
-        else:
-            parts.append(text)
-            size = tokens
-    return parts
-
-
-def _halves(text: str, counter: TokenCounter, room: int) -> list[str]:
-    if counter.text(text) <= room or len(text) < 2:
-        return [text]
-    middle = len(text) // 2
-    space = text.rfind(" ", 1, middle)
-    cut = space if space > middle // 2 else middle
-    return _halves(text[:cut], counter, room) + _halves(text[cut:], counter, room)

@@ -331,6 +331,9 @@ class Conversation:
                 yield from self._not_in_memory(question)
                 return
             load_seconds += yield from self._load()
+            if recall is None and not choices and (in_parts := self._in_parts(question)):
+                yield from self._stream(in_parts, [], self._begin_answer(), load_seconds, None)
+                return
             self._about_user = self._facts()
             asked = template.question(question.text)
             formed = bool(choices or self.options.constraint or template.formed)
@@ -383,6 +386,13 @@ class Conversation:
             collection=self.collection,
         )
         yield from self._stream(stream, [], self._begin_answer(), 0.0, None)
+
+    def _in_parts(self, question: StoredMessage) -> Iterator[engines.Event] | None:
+        assert self._info is not None
+        window, count = self._info.context_length, self._counter.text
+        return self._template.answer_in_parts(
+            self.engine, question.text, window, count, self.options, self._check_cancelled
+        )
 
     def _begin_answer(self) -> StoredMessage:
         assert self.id is not None

@@ -120,6 +120,26 @@ class Templated:
 
         return answer(engine, self.filled, text, options=options, prompt=prompt, reasons=reasons, check=check)
 
+    def answer_in_parts(
+        self,
+        engine: Engine,
+        text: str,
+        window: int,
+        count_tokens: Callable[[str], int],
+        options: GenerateOptions,
+        check: Callable[[], None],
+    ) -> Iterator[Event] | None:
+        """The answer to a text that is longer than the template takes at once; None: it is not, or it takes any."""
+        one = self.filled
+        if one is None or one.template.chunking is None:
+            return None
+        from assistant.templates.chunked import answer_in_parts, room_for_part
+
+        room = room_for_part(one, window)
+        if room is None or count_tokens(text) <= room:
+            return None
+        return answer_in_parts(engine, one, text, room, count_tokens, options, check)
+
     def compute(
         self,
         engine: Engine,

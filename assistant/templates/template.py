@@ -56,7 +56,6 @@ class Chunking(Fields):
     """How a long input is divided: parts of so many tokens, and what the model is told to make of their answers."""
 
     tokens: Annotated[int, Field(ge=64)]
-    overlap: Annotated[int, Field(ge=0)] = 0
     combine: Localized | None = None
 
 

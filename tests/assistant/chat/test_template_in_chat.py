@@ -154,3 +154,40 @@ def test_a_scale_gives_the_mean_of_what_the_model_would_say(history: History) ->
 def test_examples_count_in_the_budget(history: History) -> None:
     plain = Conversation(ScriptedEngine(), history, model="m").budget("pay me").used
     assert Conversation(ScriptedEngine(), history, model="m", template=template()).budget("pay me").used > plain + 10
+
+
+LONG = "\n\n".join(f"{name} " * 60 for name in ("Alpha", "Beta", "Gamma"))
+
+
+def test_a_long_input_is_answered_in_parts_that_are_combined(history: History) -> None:
+    engine = ScriptedEngine(["one"], ["two"], ["three"], ["all of it"])
+    chunked = LETTER + 'chunking: {tokens: 100, combine: {en: "Join these: $input", ru: "Соедини: $input"}}\n'
+    chat = Conversation(engine, history, model="m", template=template(chunked))
+    result = answer(chat.send(LONG))
+    assert result.text == "all of it"
+    for prompt, name in zip(engine.prompts, ("Alpha", "Beta", "Gamma"), strict=False):
+        assert name in prompt[-1].content
+    assert engine.prompts[3][-1].content == "Join these: one\n\ntwo\n\nthree"
+    assert (chat.messages[-1].text, chat.messages[-1].reasoning) == ("all of it", "one\n\ntwo\n\nthree")
+    answer(chat.send("short"))  # needs no parts
+    assert engine.prompts[4][-1].content == "Text: short"
+
+
+def test_answers_to_parts_that_nothing_combines_stand_below_each_other(history: History) -> None:
+    engine = ScriptedEngine(["one"], ["two"], ["three"])
+    chat = Conversation(engine, history, model="m", template=template(LETTER + "chunking: {tokens: 100}\n"))
+    events = list(chat.send(LONG))
+    assert "".join(event.text for event in events if isinstance(event, Delta)) == "one\n\ntwo\n\nthree"
+    assert chat.messages[-1].text == "one\n\ntwo\n\nthree"
+    assert "Beta" in engine.prompts[1][-1].content
+    assert "Alpha" not in engine.prompts[1][-1].content
+
+
+def test_stopping_between_parts_keeps_what_is_there(history: History) -> None:
+    engine = ScriptedEngine(["one"], ["two ", 0.01, "more"])
+    chat = Conversation(engine, history, model="m", template=template(LETTER + "chunking: {tokens: 100}\n"))
+    for event in chat.send(LONG):
+        if isinstance(event, Delta) and event.text == "two ":
+            chat.cancel()
+    assert (chat.messages[-1].text, chat.messages[-1].status) == ("one\n\ntwo ", "interrupted")
+    assert len(engine.prompts) == 2

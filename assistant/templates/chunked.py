@@ -1,0 +1,108 @@
+"""A long input in parts: each is answered alone, and the answers are joined or made into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+
+from assistant.engine.calls import completing
+from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message, Result
+from assistant.engine.parts import parts_of
+from assistant.templates.filled import Filled
+from assistant.templates.substitution import INPUT, names
+
+_BETWEEN = "\n\n"
+
+
+def room_for_part(filled: Filled, window: int) -> int | None:
+    """Tokens of the longest part; None: this template does not work in parts.
+
+    Args:
+        window: of the model, in tokens; half of it is for the prompt's frame and the answer.
+    """
+    chunking = filled.template.chunking
+    if chunking is None or filled.template.tools or (filled.constraint() and not chunking.combine):
+        return None
+    return min(chunking.tokens, window // 2)
+
+
+def answer_in_parts(
+    engine: Engine,
+    filled: Filled,
+    text: str,
+    room: int,
+    count_tokens: Callable[[str], int],
+    options: GenerateOptions,
+    check: Callable[[], None],
+) -> Iterator[Event]:
+    """Answer a text part by part. Where the template says how to combine, the answers to parts are written as
+    reasoning, and the answer is what the model makes of them; else they are the answer, one below the other.
+
+    Raises:
+        as :meth:`Engine.generate`.
+    """
+    language = filled.language_of(text)
+    if constraint := filled.constraint():
+        options = replace(options, constraint=constraint, beams=1)
+    filled = replace(filled, language=language)
+    parts = parts_of([text], count_tokens, room)
+    assert filled.template.chunking is not None
+    if (combine := filled.template.chunking.combine) is None:
+        return _joined(engine, [filled.messages(part) for part in parts], options)
+    put = filled.render(combine, language, "")
+    has_place = any(name == INPUT for name, _ in names(combine.of(language)))
+
+    def together(answers: str) -> list[Message]:
+        asked = filled.render(combine, language, answers) if has_place else f"{put}{_BETWEEN}{answers}"
+        return [Message("system", system), Message("user", asked)] if system else [Message("user", asked)]
+
+    system = filled.system(language)
+    return _combined(engine, filled, parts, together, room, count_tokens, options, check)
+
+
+def _joined(engine: Engine, prompts: Sequence[Sequence[Message]], options: GenerateOptions) -> Iterator[Event]:
+    written: list[str] = []
+    tokens = 0
+    for prompt in prompts:
+        if written:
+            yield Delta(_BETWEEN, tokens=tokens)
+        for event in engine.generate(prompt, options):
+            if isinstance(event, Result):
+                result = event
+            else:
+                yield replace(event, tokens=tokens + event.tokens) if isinstance(event, Delta) else event
+        tokens += result.completion_tokens
+        written.append(result.text.strip("\n"))
+        if result.finish_reason == "cancelled":
+            break
+    yield replace(result, text=_BETWEEN.join(written), completion_tokens=tokens)
+
+
+def _combined(
+    engine: Engine,
+    filled: Filled,
+    parts: list[str],
+    together: Callable[[str], list[Message]],
+    room: int,
+    count_tokens: Callable[[str], int],
+    options: GenerateOptions,
+    check: Callable[[], None],
+) -> Generator[Event, None, None]:
+    thought: list[str] = []
+    answers: list[str] = []
+    for part in parts:
+        result = yield from completing(engine, filled.messages(part), options, check)
+        answers.append(result.text.strip())
+    thought += answers
+    # What still does not fit is combined in groups first. A model that does not get shorter ends it.
+    while len(groups := parts_of(answers, count_tokens, room)) > 1:
+        shorter = []
+        for group in groups:
+            result = yield from completing(engine, together(group), options, check)
+            shorter.append(result.text.strip())
+        if sum(map(len, shorter)) >= sum(map(len, answers)):
+            break
+        answers = shorter
+        thought += answers
+    for event in engine.generate(together(_BETWEEN.join(answers)), options):
+        yield replace(event, reasoning=_BETWEEN.join(thought)) if isinstance(event, Result) else event
