@@ -1,0 +1,149 @@
+"""Who travels and how fast, as a request says it for certain: counted people, companions, words of pace."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from assistant.domains.travel.numerals import CARDINALS, alternation, value
+
+Pace = Literal["slow", "normal", "fast"]
+
+_NUMBER = rf"(?P<n>\d+|{alternation(CARDINALS)}|an?|another)"
+_ADULTS = r"adults?|grown-?ups?|взрослы(?:й|е|х|м|ми)|взрослого"
+_CHILDREN = (
+    r"(?:(?:small|little|young|our|my|школьн\w+|маленьк\w+)\s)?(?:child(?:ren)?|kids?|toddlers?|bab(?:y|ies)|infants?|teen(?:ager)?s?"
+    r"|дет(?:ей|и|ьми|ям)|реб[её]нк\w+|реб[её]нок|малыш\w*|подростк\w+|школьник\w*|младен\w+|сыновь\w+|дочер\w+)"
+)
+_PEOPLE = r"people|persons?|pax|travell?ers?|of us|tourists?|guests?|человек(?:а)?|чел\.?|персон\w*|турист\w*|путешественник\w*|люд(?:ей|и)"
+_COLLECTIVE = {
+    "вдвоем": 2, "втроем": 3, "вчетвером": 4, "впятером": 5, "вшестером": 6, "всемером": 7, "ввосьмером": 8,
+    "двоих": 2, "троих": 3, "четверых": 4, "пятерых": 5, "шестерых": 6, "двое": 2, "трое": 3, "четверо": 4, "пятеро": 5,
+    "шестеро": 6, "семеро": 7,
+}  # fmt: skip
+_TOTAL = (
+    rf"(?<![\w.,-])(?:family of|group of|party of|we are|we're|there are|us|for|семь[ейяю]\w* из|групп\w+ из|компани\w+ из|нас|на|нас будет)\s+{_NUMBER}(?!\s*(?:days?|nights?|weeks?|months?|дн|ноч|недел|месяц|сут|/|\.|[-–]\d|adults?|kids?|child|взрос|дет|января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря)|\w|\d)",  # noqa: RUF001
+    rf"(?<![\w.,])(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_PEOPLE})(?!\w)",  # noqa: RUF001
+)
+_COMPANION = (
+    r"wife|husband|girlfriend|boyfriend|partner|spouse|fianc[ée]e?|mother|mom|mum|father|dad|brother|sister|grandmother"
+    r"|grandfather|grandma|grandpa|friend|colleague|son|daughter|boss|жен(?:ой|а|е|у)|муж(?:ем|а|у)?|супруг(?:ой|ом|а)?"
+    r"|девушк(?:ой|а)|парнем|парень|друг(?:ом)?|подруг(?:ой|а)|мам(?:ой|а)|пап(?:ой|а)|отц(?:ом)|матерью|брат(?:ом)?"
+    r"|сестр(?:ой|а)|бабушк(?:ой|а)|дедушк(?:ой|а)|коллег(?:ой|а)|сын(?:ом)?|дочк(?:ой|а)|дочерью|дочь|невест(?:ой|а)|жених(?:ом)?"
+)
+_MINORS = re.compile(r"son|daughter|сын|доч")
+_ALONE = (
+    r"(?:i'?m (?:going |travell?ing )?)?(?:alone|solo|by myself|on my own|just me|only me)"
+    r"|в одиночку|сам(?:а)? по себе|я (?:еду |поеду )?один|я (?:еду |поеду )?одна|еду один|еду одна|одиночн\w+|(?<=, )(?:один|одна)(?=,|\.|$)"
+)
+_MANY = r"friends|family|parents|relatives|team|class|colleagues|group|kids|children|друзьями|семьей|родителями|родственниками|коллегами|компанией|классом|детьми|подругами|семья|дети"
+_SLOW = (
+    r"slow(?:ly|er)?|slow[- ]paced|leisurely|unhurried|relax(?:ed|ing)?|laid[- ]back|easy[- ]?going|calm(?:ly)?|lazy|lazily|gentle|quiet(?:ly)?|no rush|no hurry"
+    r"|without (?:any )?(?:rush\w*|hurry\w*|haste|running)|not? (?:too )?(?:rush\w*|hurr\w*|busy|packed|fast)|take it easy|easy pace|chill\w*"
+    r"|не ?спеш\w*|не торопясь|не торопиться|без спешки|без суеты|без беготни|не напрягаясь|неторопливо\w*|спокойн\w+|спокойно|медленн\w+|расслаблен\w+|размеренн\w+|ленив\w+|вальяжн\w+|тихий отдых"
+)
+_FAST = (
+    r"fast(?:-paced)?|quick(?:ly)?|packed|jam-packed|intens\w+|active|busy|full-on|energetic|see (?:it all|everything)|as much as (?:possible|we can|i can)|whirlwind"
+    r"|быстр\w+|в быстром|насыщенн\w+|активн\w+|интенсивн\w+|плотн\w+|максимум|по максимуму|галопом|побольше успеть|все успеть|успеть все|увидеть все|бодр\w+|динамичн\w+"
+)
+_NORMAL = r"normal pace|moderate\w*|medium|average pace|balanced|обычн\w+ темп\w*|умеренн\w+|средн\w+ темп\w*|сбалансированн\w+"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """How many travel, as far as that is certain.
+
+    Attributes:
+        travellers: all of them; None: not said, or not how many. Zero and less is what was said, and to be asked about.
+        children: among them. ``has_children`` also when nobody says how many.
+        uncertain: words for companions without a number.
+        spans: (start, end) of the words that were read.
+    """
+
+    travellers: int | None = None
+    children: int = 0
+    has_children: bool = False
+    uncertain: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
+    """Who travels; words within ``blocked`` (of dates) are not people."""
+    lowered = _lowered(text)
+    for start, end in blocked:
+        lowered = lowered[:start] + "\0" * (end - start) + lowered[end:]
+    spans: list[tuple[int, int]] = []
+
+    def take(pattern: str) -> list[re.Match[str]]:
+        nonlocal lowered
+        found = list(re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", lowered))
+        for match in found:
+            spans.append(match.span())
+            lowered = lowered[: match.start()] + "\0" * len(match[0]) + lowered[match.end() :]
+        return found
+
+    def number(match: re.Match[str]) -> int:
+        sign = -1 if match.groupdict().get("sign") else 1
+        return sign * (1 if match["n"] in ("a", "an", "another") else value(match["n"]) or 0)
+
+    ages = r"(?:aged?\s+)?\d+(?:\s*(?:,|and|и)\s*\d+)*\s*(?:years?|yrs?|лет|года?)(?:[\s-]old)?|aged?\s+\d+(?:\s*(?:,|and|и)\s*\d+)*"
+    take(ages)
+    adults = [number(match) for match in take(rf"(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_ADULTS})")]  # noqa: RUF001
+    children = sum(number(match) for match in take(rf"{_NUMBER}[\s-]+(?:{_CHILDREN})"))
+    totals = [number(match) for pattern in _TOTAL for match in take(pattern)]
+    totals += [_COLLECTIVE[match[0].split()[-1]] for match in take(rf"(?:нас |на |для )?(?:{'|'.join(_COLLECTIVE)})")]
+    totals += [
+        2
+        for _ in take(
+            r"(?:a |as a |for a |young |married )?couple(?! of)|вдвоем|супружеск\w+ пар\w+|семейн\w+ пар\w+|парой"
+        )
+    ]
+    alone = take(_ALONE)
+    friends = sum(
+        number(match)
+        for match in take(rf"(?:with|с|со)\s+{_NUMBER}\s+(?:friends|colleagues|друзьями|подругами|коллегами)")
+    )
+    one_child = rf"(?:with|с|со|и|and|,)\s+(?:(?:a|my|our|моим|нашим|мой)\s+)?(?:{_CHILDREN})"
+    with_child = [
+        match for match in take(one_child) if not re.search(r"kids|children|babies|teens|дет(?:ьми|и)|s$", match[0])
+    ]
+    more = rf"(?:with|take|taking|bring|bringing|plus|беру|возьму|везу|с|со|and|и|,|я|i|me)[,\s]+(?:(?:my|her|his|our|the|моей|моим|мой|моя)\s+)?(?:{_COMPANION})"
+    companions = take(more)
+    children += len(with_child) + sum(bool(_MINORS.search(match[0])) for match in companions)
+    many = re.search(rf"(?<!\w)(?:{_MANY}|{_CHILDREN})(?!\w)", _lowered(text))
+    has_children = children > 0 or bool(re.search(rf"(?<!\w)(?:{_CHILDREN})(?!\w)", _lowered(text)))
+    grown = [match for match in companions if not _MINORS.search(match[0])]
+    travellers: int | None = None
+    if totals and not adults:
+        travellers = max(totals, key=abs)
+    elif adults:
+        travellers = sum(adults) + children
+    elif companions or with_child or friends:
+        travellers = 1 + len(grown) + friends + children
+    elif alone:
+        travellers = 1 + children
+    elif children:
+        travellers = None
+    uncertain = many[0] if many and travellers is None else ""
+    return Party(travellers, children, has_children, uncertain, tuple(sorted(spans)))
+
+
+def read_pace(text: str) -> tuple[Pace | None, tuple[tuple[int, int], ...]]:
+    """The pace that words name, and where. Words of both kinds name none."""
+    lowered = _lowered(text)
+    found: dict[Pace, list[tuple[int, int]]] = {}
+    kinds: tuple[tuple[Pace, str], ...] = (("slow", _SLOW), ("normal", _NORMAL), ("fast", _FAST))
+    for pace, pattern in kinds:
+        for match in re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", lowered):
+            if re.search(r"(?:\bnot? (?:too )?|\bне (?:слишком |очень )?)$", lowered[: match.start()]):
+                continue
+            found.setdefault(pace, []).append(match.span())
+            lowered = lowered[: match.start()] + "\0" * len(match[0]) + lowered[match.end() :]
+    spans = tuple(sorted(span for spans in found.values() for span in spans))
+    return (next(iter(found)) if len(found) == 1 else None), spans
+
+
+def _lowered(text: str) -> str:
+    lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+    return lowered.replace("ё", "е").replace("’", "'")  # noqa: RUF001

@@ -1,0 +1,147 @@
+"""Names of places in a request that grammar gives a role: "from X", "to Y", "из X в Y", "X – Y"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from assistant.domains.travel.places import Place, Places
+from assistant.domains.travel.proper_names import could_be_place
+
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*\.?")  # noqa: RUF001
+_LONGEST = 5  # words in a name, "the" and a country behind it included
+_PROMINENT = 300_000  # from here on an English name counts without its capital
+_HOME = re.compile(r"(?:live|living|based|живу|жив[её]м|живет|проживаем)\s+(?:in|at|near|в|во|на)$")
+_ORIGIN = re.compile(r"(?:from|out of|leaving|departing|из|изо|с|со|от)$")
+_DESTINATION = re.compile(
+    r"(?:in|to|into|at|visit|visiting|see|seeing|around|through|across|exploring|explore|for|via|destination|в|во|на|по|до|через|к|по)$"
+)
+_JOINING = re.compile(
+    r"^(?:\s*(?:,|and|then|&|\+|и|а потом|потом|затем|,\s*(?:and|then|и|потом|затем))\s*)(?:(?:to|in|в|во|на)\s+)?$"
+)
+_COMMON = frozenset(
+    "nice bath reading split mobile orange van sale date male cork of the most see home museum museums food may march august art old "
+    "town city park university center centre beach spring summer winter autumn hotel family best eagle early first good great tour trip "
+    "walking sun slow fast fun rest nature history music wine hiking shopping weekend june april two central station santa man cape bar lake sea".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Words of a request that name places.
+
+    Attributes:
+        unplaced: names with neither preposition nor place in a list of destinations.
+        spans: (start, end) of all.
+    """
+
+    origin: str | None
+    destinations: tuple[str, ...]
+    unplaced: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> Role:
+    """Who is from where to where, for names that the table of places has. ``taken``: what is about time and people."""
+    names = _names(text, taken, places)
+    origin: str | None = None
+    destinations: list[str] = []
+    unplaced: list[str] = []
+    role_before = ""
+    for number, (start, end) in enumerate(names):
+        name, before = text[start:end], text[:start].rstrip().casefold()
+        before = re.sub(r"\s+(?:the|my|our|sunny|beautiful|солнечн\w+|город\w*|г\.)$", "", before)
+        between = text[names[number - 1][1] : start] if number else "?"
+        following = text[end : names[number + 1][0]] if number + 1 < len(names) else ""
+        if _HOME.search(before):
+            role = "origin"
+        elif _ORIGIN.search(before) and _preposition(before):
+            role = "origin"
+        elif _DESTINATION.search(before) and _preposition(before):
+            role = "destination"
+        elif number and re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>)\s*", between):  # noqa: RUF001
+            role = "destination"
+        elif re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>|to)\s*", following) and origin is None:  # noqa: RUF001
+            role = "origin"
+        elif number and role_before == "destination" and _JOINING.match(between):
+            role = "destination"
+        else:
+            role = ""
+        if role == "origin" and origin is None:
+            origin = name
+        elif role == "destination":
+            destinations.append(name)
+        else:
+            unplaced.append(name)
+        role_before = role
+    if not destinations and len(unplaced) == 1 and unplaced[0] != origin:
+        destinations, unplaced = unplaced, []
+    return Role(origin, tuple(dict.fromkeys(destinations)), tuple(unplaced), tuple(names))
+
+
+def _preposition(before: str) -> bool:
+    """The last word is a word of its own."""
+    return bool(re.search(r"(?:^|[^\w])\w+(?: of)?$", before))
+
+
+def _names(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> list[tuple[int, int]]:
+    """The longest runs of words that the table has, from left to right."""
+    words = [
+        match
+        for match in _WORD.finditer(text)
+        if not any(start < match.end() and match.start() < end for start, end in taken)
+    ]
+    found: list[tuple[int, int]] = []
+    number = 0
+    while number < len(words):
+        for length in range(min(_LONGEST, len(words) - number), 0, -1):
+            start, end = words[number].start(), words[number + length - 1].end()
+            span = text[start:end].rstrip(".") if length == 1 else text[start:end]
+            if _is_name(span, text[:start], places, length):
+                found.append((start, start + len(span)))
+                number += length
+                break
+        else:
+            number += 1
+    return found
+
+
+def _is_name(span: str, before: str, places: Places, length: int) -> bool:
+    first = span.split()[0]
+    if "\n" in span or re.search(
+        r"[,;:!?]\s*$|^(?:from|in|to|at|the|and|with|for|в|во|на|из|с|и|по|до)\s", span, re.IGNORECASE
+    ):
+        return False
+    if length > 1 and re.search(r",", span) and not re.fullmatch(r"[^,]+, ?[^,]+", span):
+        return False
+    capital = first[0].isupper()
+    if length > 1 and not capital:
+        # Written small throughout: "new york", "нижний новгород".
+        if not any(place for place in places.find(span) if place.prominence >= _PROMINENT) or len(span) < 6:
+            return False
+        return not any(word in _COMMON for word in span.split()) and "," not in span
+    if length > 1 and not span.split()[-1][0].isupper():
+        return False
+    if span.casefold() in _COMMON and not (capital and re.search(r"(?:in|to|from)\s+$", before)):
+        return False
+    cyrillic = bool(re.search("[а-яё]", span, re.IGNORECASE))
+    if not capital and (not could_be_place(span) if cyrillic else False):
+        return False
+    if not capital and len(span) < 4 and not re.search(r"(?:^|\s)(?:из|в)\s+$", before):
+        return False
+    candidates = places.find(span)
+    if "," in span:  # a list of towns is not a town in a country
+        return bool(candidates) and _within(span, candidates, places)
+    if not candidates:
+        return False
+    if capital:
+        sentence_start = not before.strip() or before.rstrip()[-1] in ".!?\n"
+        return not (sentence_start and length == 1) or max(place.prominence for place in candidates) >= _PROMINENT
+    return max(place.prominence for place in candidates) >= (20_000 if cyrillic else _PROMINENT)
+
+
+def _within(span: str, candidates: list[Place], places: Places) -> bool:
+    """``Paris, Texas`` is one place, ``Paris, London`` are two, and so are ``Rome, Florence``."""
+    where = span.split(",", 1)[1]
+    area = places.find(where)
+    return bool(area) and area[0].kind in ("country", "region")
