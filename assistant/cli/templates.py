@@ -15,8 +15,9 @@ from assistant import settings as user_settings
 from assistant.cli.templates_display import print_findings, print_list, print_messages
 from assistant.cli.templates_writing import edit, new
 from assistant.templates.importing import convert
-from assistant.templates.library import SUFFIXES, Library, read_text
+from assistant.templates.library import SUFFIXES, Library, decode, read_text
 from assistant.templates.template import Language, fill
+from assistant.templates.yaml_source import LARGEST
 from assistant.tui.strings import interface_language
 from models.errors import ModelError, UsageError
 
@@ -128,8 +129,9 @@ def import_(file: str, name: str | None, force: bool) -> None:
 
     Nothing in it is run or fetched. What has no place in a template here is told.
     """
-    text = sys.stdin.read() if file == "-" else read_text(Path(file).expanduser())
-    imported = convert(text, Path("stdin.yaml" if file == "-" else file), name)
+    path = Path("stdin.yaml" if file == "-" else file).expanduser()
+    text = decode(sys.stdin.buffer.read(LARGEST + 1), path) if file == "-" else read_text(path)
+    imported = convert(text, path, name)
     library = Library()
     if library.is_own(imported.name) and not force:
         raise UsageError(f"You have a template {imported.name} already.", "Give another --name, or --force.")

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assistant.settings import OPTIONS, parse_options
+from assistant.settings import GENERATION, parse_options
 from assistant.templates.fields import LANGUAGES, Localized
 from assistant.templates.substitution import INPUT, NAME, names, single
-from assistant.templates.template import LARGEST_SCALE, WORD, Template
+from assistant.templates.template import LARGEST_SCALE, WORD, Template, option_texts
 from assistant.templates.tools import TOOLS
 from assistant.templates.yaml_source import Location, Source
 from models.catalogue import close_matches
@@ -168,12 +168,12 @@ def _schema(schema: dict[str, Any]) -> Iterator[_Problem]:
 
 def _settings(template: Template) -> Iterator[_Problem]:
     for name, value in template.options.items():
-        if name not in OPTIONS:
-            close = close_matches(name, list(OPTIONS)) or OPTIONS
+        if name not in GENERATION:  # how the model is loaded is not a template's to say: it may be loaded already
+            close = close_matches(name, list(GENERATION)) or GENERATION
             yield ("options", name), f"there is no option `{name}`; there is {', '.join(close)}."
             continue
         try:
-            parse_options([(name, str(one)) for one in (value if isinstance(value, list) else [value])])
+            parse_options(option_texts(name, value))
         except UsageError as error:
             yield ("options", name), error.message
     for number, tool in enumerate(template.tools):

@@ -10,7 +10,7 @@ from typing import Any
 
 from assistant.settings import GENERATION, parse_options
 from assistant.templates.substitution import INPUT, names
-from assistant.templates.template import parse
+from assistant.templates.template import option_texts, parse
 from assistant.templates.yaml_source import Source, write
 from models.errors import UsageError
 
@@ -124,7 +124,7 @@ def _options(options: Any, note: Callable[[str], None]) -> dict[str, Any]:
         try:
             if own not in GENERATION:
                 raise UsageError("There is no such option here.")
-            parse_options([(own, str(one)) for one in (value if isinstance(value, list) else [value])])
+            parse_options(option_texts(own, value))
             kept[own] = value
         except UsageError as error:
             note(f"`options`: `{name}` was left out. {error.message}")

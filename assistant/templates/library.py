@@ -164,6 +164,15 @@ def read_text(path: Path) -> str:
             raw = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.", "Check the path.") from error
+    return decode(raw, path)
+
+
+def decode(raw: bytes, path: Path) -> str:
+    """The text of a file's bytes.
+
+    Raises:
+        UsageError: they are too many, or not UTF-8.
+    """
     if len(raw) > LARGEST:
         raise UsageError(f"{path}: the file is larger than {LARGEST // 1024} KiB.", "A template is a short text.")
     try:

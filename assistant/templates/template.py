@@ -6,21 +6,29 @@ is an error with file and line. docs/templates.md describes the form.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from assistant.settings import parse_options
 from assistant.templates.fields import Fields, Language, Localized, NonEmpty, Several
 from assistant.templates.filled import Filled, fill
 from assistant.templates.variables import Variable
+from models.errors import UsageError
 
 __all__ = ["Chunking", "CounterExample", "Example", "Expect", "Filled", "Language", "Template", "Test", "fill", "parse"]
 
 NAME = r"[^\W_][\w-]{0,63}"  # of a template and its file
 WORD = "A name is one word of up to 64 letters, digits, - and _, and begins with a letter or digit."
 LARGEST_SCALE = 100  # steps
+
+
+def option_texts(name: str, value: Any) -> list[tuple[str, str]]:
+    """An option as ``-o`` has it: a text, several for a list."""
+    return [(name, str(one)) for one in (value if isinstance(value, list) else [value])]
 
 
 def _answer(value: object) -> object:
@@ -134,7 +142,7 @@ class Template(Fields):
         schema_: of the answer: a JSON Schema, its short form, or ``$name`` of a variable of type schema.
         choices: the answer is one of these, or of the variable ``$name`` of type list.
         scale: the answer is a number from the first to the second, each a number or ``$name``; or ``$name`` of a list.
-        options: by the names of :data:`assistant.settings.OPTIONS`.
+        options: by the names of :data:`assistant.settings.GENERATION`.
         steps: work that the model writes before its answer, hidden.
         check: a question by which the model looks over its draft, hidden.
         conversation: earlier turns stand in the prompt; else each input is worked on alone.
@@ -162,6 +170,15 @@ class Template(Fields):
     chunking: Chunking | None = None
     disclaimer: Localized | None = None
     tests: Several[Test] = ()
+
+    @field_validator("options")
+    @classmethod
+    def _typed(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Each as its setting's type; checking tells of those that are none, by their line."""
+        for name, value in options.items():
+            with contextlib.suppress(UsageError):
+                options = options | parse_options(option_texts(name, value))
+        return options
 
     def heading(self, language: str) -> str:
         """Its title in this language, else its name."""

@@ -195,10 +195,12 @@ def test_import_from_a_file_and_from_standard_input(
     assert "gpt-4o" in capsys.readouterr().err
     assert run("import", str(file)) == 2
     assert run("import", str(file), "--force") == 0
-    monkeypatch.setattr("sys.stdin", io.StringIO("prompt: Summarize\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"prompt: Summarize\n")))
     assert run("import", "-", "--name", "short") == 0
-    monkeypatch.setattr("sys.stdin", io.StringIO("prompt: [\n"))
-    assert run("import", "-") == 2
+    for wrong in (b"prompt: [\n", b"prompt: \xff", b"prompt: |\n" + b" x\n" * 200_000):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(wrong)))
+        assert run("import", "-") == 2
+        assert "stdin.yaml:" in capsys.readouterr().err
     assert run("import", str(tmp_path / "none.yaml")) == 2
     assert Library().get("short").prompt.of("en") == "Summarize\n\n$input"
     assert {"pirate", "short"} <= set(Library().names())

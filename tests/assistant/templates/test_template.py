@@ -181,6 +181,11 @@ def test_an_answer_of_an_example_may_be_written_as_yaml() -> None:
     assert answers == ['{"name":"Ann","age":5}', '{"name":"Bo","age":6}']
 
 
+def test_options_have_the_types_of_the_settings() -> None:
+    made = template("options: {temperature: '0.5', max_tokens: 5, stop: END, top_k: 3}")
+    assert made.options == {"temperature": 0.5, "max_tokens": 5, "stop": ["END"], "top_k": 3}
+
+
 def test_words_that_older_yaml_takes_for_booleans_are_words() -> None:
     made = template("choices: [yes, no, on]\ntests: [{input: 12:30, expect: {choice: no}}]")
     assert made.choices == ("yes", "no", "on")
@@ -208,6 +213,7 @@ def test_words_that_older_yaml_takes_for_booleans_are_words() -> None:
         ("  $input\n", "  $input\n  $input_\n", 13, "`$input_` names no variable"),
         ("You translate for", "$input You translate for", 5, "stands in `prompt` only"),
         ("options:", "version: 0\noptions:", 23, "greater than or equal to 1"),
+        ("temperature: 0", "threads: 4", 23, "there is temperature"),
         ("options:", "tools: [weather]\noptions:", 23, "no tool `weather`"),
         ("options:", "schema: {type: objekt}\noptions:", 23, "'objekt'"),
         ("options:", "schema: name wrong\noptions:", 23, "unknown type"),
