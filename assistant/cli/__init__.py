@@ -21,6 +21,8 @@ VERBS = {
     "history": ("assistant.cli.history:history", "List, show, search, export and remove chats."),
     "memory": ("assistant.cli.memory:memory", "Add, search and remove documents and facts that answers rest on."),
     "templates": ("assistant.cli.templates:templates", "List, show, write, check and import templates: one job each."),
+    "travel": ("assistant.cli.travel:travel", "Plan trips; places, distances, times and holidays, offline."),
+    "calories": ("assistant.cli.calories:calories", "Count a meal in free words, keep a food diary."),
     "cache": ("assistant.cli.cache:cache", "List, clear and limit what is kept of long prompts."),
     "convert": ("assistant.cli.convert:convert", "Make a quantized model of a published checkpoint."),
     "bench": ("assistant.cli.bench:bench", "Measure how fast a model is on this machine."),

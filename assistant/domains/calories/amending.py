@@ -11,9 +11,11 @@ from assistant.domains.calories.foods import SURE, Food, Foods
 from assistant.domains.calories.messages import Words
 from assistant.domains.calories.proposal import MOST_CANDIDATES, Choosing, Meals, Row, weighed
 from assistant.domains.calories.replies import Drop, Fix, Pick
+from assistant.domains.calories.units import Quantity
 from models.errors import UsageError
 
 _COUNTED = 5  # "2 = 150" are grams; fewer than so many pieces
+_ID = re.compile(r"(?:sr24|fndds|recipe):[\w-]+(?=\s|$)")
 _GLUE = re.compile(r"^[\s,.:;=—–-]+|[\s,.:;=—–-]+$")
 
 
@@ -59,7 +61,7 @@ def corrected(row: Row, words: str, foods: Foods, say: Words) -> Row:
     Raises:
         Ambiguous: several foods are meant alike. UsageError: as :func:`amend`.
     """
-    name = _food_words(words)
+    name, _ = _split(words)
     if name:
         row = row.with_food(_food(name, foods, say), say.language)
     elif not row.item:
@@ -82,8 +84,8 @@ def edit(diary: Diary, number: int, words: str, foods: Foods, say: Words) -> Ent
 
 def _amended(row: Row, words: str, say: Words) -> Row:
     """With the amount that the words say, if they say one."""
-    quantities = units.find(words)
-    if not quantities or not row.item or _is_id(words):
+    _, quantities = _split(words)
+    if not quantities or not row.item:
         return row
     quantity, food = quantities[0], row.item.food
     item = weighed(row.span, food, quantity, say.language)
@@ -105,18 +107,15 @@ def _food(words: str, foods: Foods, say: Words) -> Food:
     return found[0].food
 
 
-def _food_words(words: str) -> str:
-    """What is left without the amounts."""
-    if _is_id(words):
-        return words
-    for quantity in reversed(units.find(words)):
-        words = f"{words[: quantity.start]} {words[quantity.end :]}"
-    words = _GLUE.sub("", words)
-    return " ".join(words.split()) if any(char.isalpha() for char in words) else ""
-
-
-def _is_id(words: str) -> bool:
-    return re.fullmatch(r"\w+:[\w-]+", words) is not None
+def _split(words: str) -> tuple[str, list[Quantity]]:
+    """The words for a food, or its id, and the amounts."""
+    if named := _ID.match(words):
+        return named[0], units.find(words[named.end() :])
+    quantities, name = units.find(words), words
+    for quantity in reversed(quantities):
+        name = f"{name[: quantity.start]} {name[quantity.end :]}"
+    name = _GLUE.sub("", name)
+    return (" ".join(name.split()) if any(char.isalpha() for char in name) else ""), quantities
 
 
 def _row(meals: Meals, number: int, say: Words) -> Row:
