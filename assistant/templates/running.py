@@ -62,7 +62,7 @@ def answer(
         call = call or ToolCall(
             engine=engine, text=input, language=language, values=dict(filled.values), options=options, check=check
         )
-        return tools.run(filled.template.tools[0], call)
+        return tools.run(filled.template.tools[0], replace(call, filled=filled))
     messages = list(prompt if prompt is not None else filled.messages(input))
     if choices := filled.choices():
         return scoring(engine, messages, choices, check)

@@ -13,9 +13,11 @@ from assistant.engine.engine import Engine, Event, GenerateOptions, Message
 
 if TYPE_CHECKING:
     from assistant.memory.memory import Memory
+    from assistant.templates.filled import Filled
 
 TOOLS = {
     "calories": "assistant.domains.calories.dialogue:reply",
+    "proofreading": "assistant.templates.proofreading:reply",
     "travel": "assistant.domains.travel.dialogue:reply",
 }
 
@@ -27,6 +29,7 @@ class ToolCall:
     Attributes:
         text: what the user wrote; ``before``: questions and answers of the same conversation before it.
         values: of the template's variables.
+        filled: the template itself, for a tool that puts its own questions into it.
         options: how answers of the model are sampled.
         check: raises Cancelled when the user stopped it.
         conversation_id: what belongs together; None: the conversation is not kept.
@@ -38,6 +41,7 @@ class ToolCall:
     text: str
     language: Literal["en", "ru"]
     values: dict[str, Any] = field(default_factory=dict)
+    filled: Filled | None = None
     options: GenerateOptions = field(default_factory=GenerateOptions)
     check: Callable[[], None] = lambda: None
     before: tuple[Message, ...] = ()
