@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from assistant.engine.calls import completing
+from assistant.engine.calls import completing, telling
 from assistant.engine.engine import Constraint, Engine, Event, GenerateOptions, Message
 
 LONGEST_TEXT = 1500  # characters; a longer one is no meal
@@ -16,18 +16,16 @@ MOST_SPANS = 400
 MOST_ITEMS = 20
 _TOKENS = 30  # an item of the answer takes at most so many
 
-_SYSTEM = """You mark the foods and drinks that the user ate, in the user's own words. \
-Answer with a JSON list, one entry for each food: "food" is the words that name it, without the amount; \
-"amount" is the amount written for it, "" if there is none. \
-Leave out what was not eaten, people, places and time. If nothing was eaten, answer []."""
+_SYSTEM = """Mark the foods and drinks that the user ate, in the user's own words. Answer with a JSON list: "food" is \
+the words that name it, "amount" the amount written for it or "". Leave out what was not eaten, people and places."""
 _EXAMPLES = (
     (
-        "Утром у Маши съел 2 сырника со сметаной и выпил чашку чая без сахара",
-        '[{"food":"сырника","amount":"2"},{"food":"сметаной","amount":""},{"food":"чая","amount":"чашку"}]',
+        "Утром с Машей в парке съел 2 сырника и выпил чашку чая, хотел торт",
+        '[{"food":"сырника","amount":"2"},{"food":"чая","amount":"чашку"}]',
     ),
-    ("wanted cake but had 200 g grilled salmon", '[{"food":"grilled salmon","amount":"200 g"}]'),
-    ("Спасибо, сегодня было очень красиво!", "[]"),
+    ("The sky is blue, my cat sleeps", "[]"),
 )
+_ATE = 'Text: {text}\nDid the writer eat or drink "{words}"? Answer yes or no.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,14 @@ def mark(
         if left := places[entry["food"]]:
             marks.append(Mark(*left.pop(0), entry["amount"]))
     return marks
+
+
+def ate(engine: Engine, text: str, words: str, check: Callable[[], None]) -> Generator[Event, None, float]:
+    """How much likelier a yes than a no is to the question whether the writer ate it, as the difference of their natural
+    logarithms."""
+    prompt = [Message("user", _ATE.format(text=text, words=words))]
+    yes, no = yield from telling(engine, lambda tell: engine.score(prompt, ["yes", "no"], tell), check)
+    return yes - no
 
 
 def _schema(spans: Sequence[str], amounts: Sequence[str]) -> dict[str, object]:

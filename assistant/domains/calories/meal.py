@@ -20,6 +20,10 @@ from assistant.engine.engine import Engine, Event
 MUCH_GRAMS, MUCH_KCAL = 1500.0, 3000.0
 IMPOSSIBLE_GRAMS = 10_000.0
 
+# By how much yes has to be likelier than no (logarithms) for words that a model marked: with other food around them,
+# alone; less where the table knows them.
+_RATHER, _SURELY, _KNOWN = -0.15, 0.3, -0.3
+
 _TEXTS = {
     "much": {
         "en": "“{span}”: {grams:g} g ({kcal:.0f} kcal) is a lot for one meal. Is that right?",
@@ -36,6 +40,10 @@ _TEXTS = {
     "portion": {
         "en": "“{span}”: I know no usual portion of it and took {grams:g} g. How much was it?",
         "ru": "«{span}»: обычная порция неизвестна, взято {grams:g} г. Сколько было на самом деле?",
+    },
+    "taken": {
+        "en": "“{span}”: not in the food table, taken for “{name}”. Is that right?",
+        "ru": "«{span}»: такого в таблице нет, взято «{name}». Верно?",
     },
     "day": {"en": "There is no such day: “{span}”.", "ru": "Такого дня нет: «{span}»."},
     "unknown": {"en": "not in the food table", "ru": "нет в таблице продуктов"},
@@ -168,25 +176,14 @@ def parse(
         amounts = [text[q.start : q.end] for q in read.quantities if start <= q.start and q.end <= end]
         marks = yield from extraction.mark(engine, part, spans[: extraction.MOST_SPANS], amounts, check)
         for mark in marks:
-            _take(read, mark.start + start, mark.end + start, mark.amount)
+            place, until = mark.start + start, mark.end + start
+            if not read.decides(place, until):
+                # A model that may only point points at something: is it sure? Less so where nothing else was eaten.
+                sure = yield from extraction.ate(engine, part, text[place:until], check)
+                wanted = (_RATHER if read.eaten else _SURELY) + _KNOWN * read.names(place, until)
+                if sure >= wanted:
+                    read.take(place, until, mark.amount)
     return _meal(read, foods, language, corrections or {})
-
-
-def _take(read: Reading, start: int, end: int, amount: str) -> None:
-    """What the model marked: a mention that the grammar left open, or words that no table knows."""
-    touched = [mention for mention in read.mentions if mention.start < end and start < mention.end]
-    for mention in touched:
-        if mention.eaten is None:
-            mention.eaten = True
-    if touched or read.is_negated(start):
-        return
-    mention = Mention(start, end, read.text[start:end], known=False, eaten=True)
-    said = next((q for q in read.loose if read.text[q.start : q.end] == amount), None)
-    if said:
-        read.loose.remove(said)
-        mention.quantities.append(said)
-    read.mentions.append(mention)
-    read.mentions.sort(key=lambda each: each.start)
 
 
 def _meal(read: Reading, foods: Foods, language: Language, corrections: Mapping[str, str]) -> Meal:
@@ -206,7 +203,7 @@ def _meal(read: Reading, foods: Foods, language: Language, corrections: Mapping[
         elif read_as:
             unknown.append(read_as)
     days = {hint.day for hint in read.hints if hint.day}
-    meals = {hint.meal for hint in read.hints if hint.meal}
+    meals = {hint.meal for hint in read.hints if hint.meal and not read.is_negated(hint.start)}
     return Meal(
         read.text,
         tuple(items),
@@ -241,6 +238,9 @@ def _read_mention(
     chosen = foods.get(corrections.get(" ".join(lemmas(span)), ""))
     if chosen:
         candidates = (Candidate(chosen, 1.0, "correction"), *(c for c in candidates if c.food.id != chosen.id))
+    taken = False
+    if mention.core and (not candidates or candidates[0].score < SURE):
+        candidates, taken = tuple(foods.look_up(mention.core)), True
     if not candidates or candidates[0].score < SURE:
         return failed("several" if candidates else "unknown", candidates)
     food = candidates[0].food
@@ -252,9 +252,12 @@ def _read_mention(
         questions.append(_TEXTS["impossible"][language].format(span=span, kg=weight.grams / 1000))
         return failed("amount", candidates)
     item = Item(
-        span, mention.start, mention.end, food, weight.amount, weight.unit, weight.grams, quantity is None, weight.how,
-        candidates,
+        span, mention.start, mention.end, food, weight.amount, weight.unit, weight.grams,
+        quantity is None or (quantity.vague and weight.unit == "serving"), weight.how, candidates,
     )  # fmt: skip
+    if taken:
+        name = food.name_ru if language == "ru" and food.name_ru else food.name
+        questions.append(_TEXTS["taken"][language].format(span=span, name=name))
     kcal = item.nutrients.kcal or 0.0
     if weight.guessed:
         questions.append(_TEXTS["portion"][language].format(span=span, grams=weight.grams))

@@ -98,6 +98,9 @@ def usual(food: Food, language: Language = "en", beside_drink: bool = False) -> 
     if not found:
         rich = (food.per_100g.fat_g or 0) > 50 or (food.per_100g.carbohydrate_g or 0) > 60
         order = ("serving", "tbsp", *_ALIKE["serving"]) if rich else ("serving", *_ALIKE["serving"])
+        serving, piece = _own("serving", food), _own("piece", food)
+        if serving and piece and serving.source.startswith("USDA"):
+            order = ("piece", *order)  # of an apple, not of a label
         unit = next((unit for unit in order if _own(unit, food)), "")
         found = _measured(1.0, unit, food, language) if unit else None
     if not found and _is_liquid(food):

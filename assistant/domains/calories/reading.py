@@ -17,13 +17,14 @@ from assistant.domains.calories.foods import SURE, Candidate
 from assistant.domains.calories.units import Quantity
 from assistant.memory.stemming import STOP_WORDS
 
-LONGEST_NAME = 6  # words of an alias
+
+LONGEST_NAME = 6  # words
 
 
 class Names(Protocol):
     """What the reading asks of the food table."""
 
-    def is_alias(self, lemmas: list[str]) -> bool: ...
+    def is_name(self, text: str) -> bool: ...
     def look_up(self, text: str, limit: int = 8) -> list[Candidate]: ...
 
 
@@ -34,17 +35,19 @@ class Mention:
     Attributes:
         words: what is looked up: the span, or the name of an emoji.
         eaten: False: the text says that it was not; None: the grammar does not tell.
-        known: the table has a name in it.
+        sure: the table has a name for it.
+        core: the name in it, where a model says that more words belong to it.
         beside: start of the food that it came with ("кофе *с молоком*").
     """
 
     start: int
     end: int
     words: str
-    known: bool = True
+    sure: bool
     eaten: bool | None = None
     quantities: list[Quantity] = field(default_factory=list)
     beside: int | None = None
+    core: str = ""
 
 
 @dataclass(slots=True)
@@ -66,7 +69,7 @@ class Reading:
     def undecided(self) -> list[tuple[int, int]]:
         """Places that a model has to judge."""
         unsure = [(mention.start, mention.end) for mention in self.mentions if mention.eaten is None]
-        return sorted([*self.open, *unsure])
+        return sorted([*(place for place in self.open if not self.is_negated(place[0])), *unsure])
 
     def excerpt(self) -> tuple[int, int]:
         """From the first sentence with an undecided place to the last; where the model has to look."""
@@ -77,6 +80,42 @@ class Reading:
 
     def is_negated(self, place: int) -> bool:
         return any(token.negated for token in self.tokens if token.start <= place < token.end)
+
+    @property
+    def eaten(self) -> bool:
+        """Whether anything surely was."""
+        return any(mention.eaten for mention in self.mentions)
+
+    def decides(self, start: int, end: int) -> bool:
+        """Whether the grammar says already of these words, and of no others beside them, what they are."""
+        touched = [mention for mention in self.mentions if mention.start < end and start < mention.end]
+        if self.is_negated(start) or len(touched) > 1:
+            return True
+        return any(
+            one.eaten is not None and (one.eaten is False or one.start <= start and end <= one.end) for one in touched
+        )
+
+    def names(self, start: int, end: int) -> bool:
+        """Whether the table has a name among these words."""
+        return any(one.sure and one.start < end and start < one.end for one in self.mentions)
+
+    def take(self, start: int, end: int, amount: str) -> None:
+        """What a model marked: a mention that the grammar left open, more words of one, or words that no table knows."""
+        touched = next((one for one in self.mentions if one.start < end and start < one.end), None)
+        if touched:
+            touched.eaten = True
+            if touched.sure and (start < touched.start or touched.end < end):
+                touched.core = touched.words
+                touched.start, touched.end = min(start, touched.start), max(end, touched.end)
+                touched.words = self.text[touched.start : touched.end]
+            return
+        mention = Mention(start, end, self.text[start:end], sure=False, eaten=True)
+        said = next((q for q in self.loose if self.text[q.start : q.end] == amount), None)
+        if said:
+            self.loose.remove(said)
+            mention.quantities.append(said)
+        self.mentions.append(mention)
+        self.mentions.sort(key=lambda each: each.start)
 
     def beside_drink(self, mention: Mention, foods: Names) -> bool:
         """Whether it was in a cup of tea or coffee."""
@@ -108,7 +147,7 @@ class _Token:
     start: int
     end: int
     words: str = ""  # an emoji's name
-    role: str = "open"  # open, skip, food, quantity, hint, no (negation), eat
+    role: str = "open"  # food, quantity, hint, eat; skip: never part of a name; other: rarely; open: nobody knows
     negated: bool = False
     before: str = ""  # what separates it from the token before: "", "with", "and", "comma", "stop"
 
@@ -118,9 +157,11 @@ _EAT = frozenset(
     поужинать ужинать перекусить слопать умять сожрать жрать хлебнуть навернуть заточить захавать хавать наесться доесть
     допить заесть запить запивать закусить перехватить выхлебать съедать
     eat eaten ate eating have had having drink drank drunk drinking consumed grabbed finished snacked munched devoured sipped
-    ordered enjoyed ve""".split()
+    ordered enjoyed ve got grabbed взять брать заказать заказывать""".split()
 )
-_EAT_RUSSIAN = re.compile(r"(?:съе|пое|по?куша|скуша|вы?пи[лтв]|сожр|слопа|завтрака|обеда|ужина|перекус|хомяч)")
+_EAT_RUSSIAN = re.compile(
+    r"(?:съе|пое|по?куша|скуша|вы?пи[лтв]|сожр|слопа|завтрака|обеда|ужина|перекус|с?хомяч|слоп|умя|зато?чи|навер)"
+)
 _NOT = re.compile(
     r"(?<!\w)(?:(?P<without>без|кроме|вместо|помимо|no|without|zero|except|minus\s+the|instead\s+of|hold\s+the)"
     r"|(?P<verb>(?:не|ни\s+разу\s+не|never|not|didn['’]?t|did\s+not|haven['’]?t|hadn['’]?t|don['’]?t|do\s+not|wasn['’]?t"
@@ -159,12 +200,15 @@ _HOT_DRINKS = frozenset(
     "чай кофе капучино латте эспрессо американо какао tea coffee cappuccino latte espresso americano cocoa".split()
 )
 _AND = frozenset("и and да плюс plus & а но but then потом затем also еще".split())
+_INTO = frozenset(["на", "в", "во", "из", "in", "on", "from"])
 _WITH = frozenset("с со with".split())
-# Sums of money in another currency: what an amount pays to belong to a food there.
-_COSTS = {"": 0.0, "with": 3.0, "and": 5.0, "comma": 4.0, "stop": 9.0}
-_AFTER = 0.6
+# What it costs an amount to belong to a food, by what stands between them; above _DROPPED it belongs to none.
+_COSTS = {"": 0.0, "with": 3.0, "and": 4.0, "comma": 4.0, "stop": 6.5}
+_OPEN_BETWEEN = 2.0  # a word that may name the food it belongs to
+_AFTER = 0.6  # "творог 200 г": the food first
+_COMMA_AFTER = 8.0  # "200 г, творог": the amount first, and a comma
 _SECOND = 3.0
-_DROPPED = 12.0
+_DROPPED = 7.0
 
 
 def read(text: str, foods: Names, today: date) -> Reading:
@@ -175,35 +219,19 @@ def read(text: str, foods: Names, today: date) -> Reading:
     quantities = units.find(
         text,
         [(hint.start, hint.end) for hint in hints if hint.end > hint.start],
-        lambda word: foods.is_alias(lemmas.lemmas(word)),
+        foods.is_name,
     )
-    quantities = [
-        q for q in quantities if not any(m.start < q.end and q.start < m.end and _covers(m, q) for m in mentions)
-    ]
+    quantities = _part(text, mentions, quantities, foods)
     for token in tokens:
-        if any(q.start <= token.start < q.end for q in quantities) and token.role != "food":
+        if any(q.start <= token.start < q.end for q in quantities) and not token.words:
             token.role = "quantity"
-    mentions = [mention for mention in mentions if not _inside(mention, quantities)]
     _widen(text, tokens, mentions)
     mentions += _measured(text, tokens, quantities, mentions)
     mentions.sort(key=lambda mention: mention.start)
-    loose = _pair(tokens, mentions, quantities)
+    loose = _pair(text, tokens, mentions, quantities)
     _negate(text, tokens, mentions)
     _judge(tokens, mentions)
     return Reading(text, hints, mentions, _open_runs(tokens), loose, quantities, tokens)
-
-
-def _covers(mention: Mention, quantity: Quantity) -> bool:
-    """A name with a number or a size in it is no amount: "big mac", "пицца четыре сыра"."""
-    return (
-        mention.start <= quantity.start
-        and quantity.end <= mention.end
-        and mention.end - mention.start > quantity.end - quantity.start
-    )
-
-
-def _inside(mention: Mention, quantities: Sequence[Quantity]) -> bool:
-    return any(q.start < mention.end and mention.start < q.end for q in quantities)
 
 
 def _tokens(text: str, hints: Sequence[when.Hint]) -> list[_Token]:
@@ -238,17 +266,17 @@ def _emoji(text: str) -> list[_Token]:
 def _role(word: str) -> str:
     readings = lemmas.readings(word)
     if word[0].isdigit():
-        return "quantity"
+        return "open" if word.endswith("%") else "quantity"
     if any(reading in _EAT for reading in readings) or _EAT_RUSSIAN.match(word):
         return "eat"
     if word in _SKIPPED or readings[0] in _SKIPPED or len(word) == 1:
         return "skip"
     tags = lemmas.grammemes(word)
-    return "skip" if tags & (_GRAMMAR | _NAMES) else "open"
+    return "other" if tags & _GRAMMAR or (tags & _NAMES and lemmas.is_russian_word(word)) else "open"
 
 
 def _named(text: str, tokens: Sequence[_Token], foods: Names) -> list[Mention]:
-    """The longest names of the table from left to right."""
+    """What the table has names for, the longest from left to right, with the modifiers beside them."""
     mentions = []
     at = 0
     while at < len(tokens):
@@ -256,35 +284,70 @@ def _named(text: str, tokens: Sequence[_Token], foods: Names) -> list[Mention]:
             (size for size in range(LONGEST_NAME, 0, -1) if _is_name(text, tokens[at : at + size], size, foods)), 0
         )
         if size:
-            first, last = tokens[at], tokens[at + size - 1]
-            mention = Mention(first.start, last.end, first.words or text[first.start : last.end])
-            if first.words and (count := len(re.findall(r"[^\s\ufe0f]", text[first.start : first.end]))) > 1:
-                mention.quantities.append(Quantity(float(count), None, first.start, first.end))
-            mentions.append(mention)
+            start, end = tokens[at].start, tokens[at + size - 1].end
+            mentions.append(Mention(start, end, text[start:end], sure=True))
             for token in tokens[at : at + size]:
                 token.role = "food"
         at += size or 1
-    return mentions
+    for token in tokens:
+        if token.words and _is_sure(token.words, foods):
+            mention = Mention(token.start, token.end, token.words, sure=True)
+            if (count := len(re.findall(r"[^\s\ufe0f]", text[token.start : token.end]))) > 1:
+                mention.quantities.append(Quantity(float(count), None, token.start, token.end))
+            mentions.append(mention)
+            token.role = "food"
+    return sorted(mentions, key=lambda mention: mention.start)
 
 
 def _is_name(text: str, tokens: Sequence[_Token], size: int, foods: Names) -> bool:
     if len(tokens) < size or any(token.before in ("comma", "stop") for token in tokens[1:]):
         return False
-    if any(token.role == "hint" for token in tokens) or (size > 1 and any(token.words for token in tokens)):
+    if any(token.role == "hint" or token.words for token in tokens):
         return False
-    if any(token.role in ("skip", "eat") for token in (tokens[0], tokens[size - 1])):
+    if any(token.role in ("skip", "eat", "quantity") for token in (tokens[0], tokens[-1])):
         return False
-    if size == 1 and tokens[0].role == "quantity":
+    # More than a blank between words is a dash or a bracket between two things.
+    if any(right.start - left.end > 2 for left, right in pairwise(tokens)):
         return False
-    # A gap of more than a blank is a dash or a bracket between two things.
-    if any(len(text[left.end : right.start]) > 2 for left, right in pairwise(tokens)):
-        return False
-    words = tokens[0].words or text[tokens[0].start : tokens[size - 1].end]
-    if foods.is_alias(lemmas.lemmas(words)):
+    words = text[tokens[0].start : tokens[-1].end]
+    if foods.is_name(words):
         return True
-    # Diminutives and misspellings are known to look_up only.
-    found = foods.look_up(words, 1) if size == 1 and len(words) > 3 else []
-    return bool(found) and found[0].how == "alias" and found[0].score >= SURE
+    # A modifier is no food of its own: "сыром" is not "сырой" beside "колбасой". "На воде" is one.
+    named = [
+        token
+        for before, token in pairwise([tokens[0], *tokens])
+        if before.text not in _INTO and foods.is_name(text[token.start : token.end])
+    ]
+    if any(token.before == "and" for token in tokens[1:]):
+        return False
+    if len(named) > 1 and not foods.is_name(text[named[0].start : named[-1].end]):
+        return False
+    return _is_sure(words, foods)
+
+
+def _is_sure(words: str, foods: Names) -> bool:
+    found = foods.look_up(words, 1)
+    return bool(found) and found[0].score >= SURE
+
+
+def _part(text: str, mentions: Sequence[Mention], quantities: Sequence[Quantity], foods: Names) -> list[Quantity]:
+    """The amounts that are none of a name's own words. "Большой банан" is one big banana; "big mac", "пицца четыре сыра"
+    are names."""
+    kept = []
+    for quantity in quantities:
+        mention = next((m for m in mentions if m.start < quantity.end and quantity.start < m.end), None)
+        if mention:
+            before, behind = text[mention.start : quantity.start], text[quantity.end : mention.end]
+            rest = before if len(before) > len(behind) else behind
+            if (before.strip() and behind.strip()) or not _is_sure(rest, foods):
+                continue
+            if rest is behind:
+                mention.start = quantity.end + len(behind) - len(behind.lstrip())
+            else:
+                mention.end = mention.start + len(before.rstrip())
+            mention.words = text[mention.start : mention.end]
+        kept.append(quantity)
+    return kept
 
 
 def _widen(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) -> None:
@@ -320,7 +383,9 @@ def _describes(text: str, token: _Token, beside: _Token, *, before: bool) -> boo
         return False
     if token.text.isascii():
         return before
-    return bool(lemmas.grammemes(token.text) & {"ADJF", "PRTF", "ADJS", "PRTS"})
+    # Adjectives of quality (вкусный) say nothing of what it is, those made from nouns do (миндальное молоко).
+    tags = lemmas.grammemes(token.text)
+    return "ADJF" in tags and not tags & {"Qual", "Apro", "Anum"}
 
 
 def _measured(
@@ -330,18 +395,18 @@ def _measured(
     found: list[Mention] = []
     taken = {token.start for token in tokens if token.role == "food"}
     for quantity in quantities:
-        if quantity.unit is None:
-            continue
         after = [number for number, token in enumerate(tokens) if token.start >= quantity.end]
         run = _run(tokens, after[0], 1) if after and tokens[after[0]].before in ("",) else []
-        if not run and not (after and tokens[after[0]].role == "food" and not tokens[after[0]].before):
+        if quantity.unit is None:
+            run = run if not quantity.vague else []
+        elif not run and not (after and tokens[after[0]].role == "food" and not tokens[after[0]].before):
             before = [number for number, token in enumerate(tokens) if token.end <= quantity.start]
             run = _run(tokens, before[-1], -1) if before else []
         if run and not any(token.start in taken for token in run):
             taken |= {token.start for token in run}
             for token in run:
                 token.role = "food"
-            found.append(Mention(run[0].start, run[-1].end, text[run[0].start : run[-1].end], known=False))
+            found.append(Mention(run[0].start, run[-1].end, text[run[0].start : run[-1].end], sure=False))
     return found
 
 
@@ -361,7 +426,9 @@ def _run(tokens: Sequence[_Token], start: int, step: int) -> list[_Token]:
     return run[::step]
 
 
-def _pair(tokens: Sequence[_Token], mentions: Sequence[Mention], quantities: Sequence[Quantity]) -> list[Quantity]:
+def _pair(
+    text: str, tokens: Sequence[_Token], mentions: Sequence[Mention], quantities: Sequence[Quantity]
+) -> list[Quantity]:
     """Give the amounts to the foods beside them, at the least cost in all; what is left over is returned.
 
     "200 г гречки, молоко 150 мл" and "гречка 200 г курица 150 г" are both read right: every amount may belong to the food
@@ -372,11 +439,7 @@ def _pair(tokens: Sequence[_Token], mentions: Sequence[Mention], quantities: Seq
         between = [token for token in tokens if left <= token.start < right]
         follower = [token for token in tokens if token.start == right]
         cost = sum(_COSTS[token.before] for token in [*between, *follower])
-        return (
-            cost
-            + sum(1.0 for token in between if token.role == "open")
-            + sum(0.3 for token in between if token.role == "eat")
-        )
+        return cost + sum(_OPEN_BETWEEN * (token.role == "open") + 0.3 * (token.role == "eat") for token in between)
 
     starts = [mention.start for mention in mentions]
 
@@ -393,7 +456,8 @@ def _pair(tokens: Sequence[_Token], mentions: Sequence[Mention], quantities: Seq
         elif behind and quantity.unit and behind - 1 >= last:
             options.append((_AFTER + 2 + distance(mentions[behind - 1].end, quantity.start), behind - 1))
         if behind < len(mentions):
-            options.append((distance(quantity.end, mentions[behind].start), behind))
+            cost = distance(quantity.end, mentions[behind].start)
+            options.append((cost + _COMMA_AFTER * _parted(text, quantity.end, mentions[behind].start), behind))
         results = []
         for cost, food in options:
             again = used if food == last else 0
@@ -415,6 +479,10 @@ def _pair(tokens: Sequence[_Token], mentions: Sequence[Mention], quantities: Seq
         elif left.beside is not None and len(between) == 2 and between[0].before == "and" and not right.quantities:
             right.beside = left.beside
     return loose
+
+
+def _parted(text: str, start: int, end: int) -> bool:
+    return any(pattern.search(text[start:end]) for _, pattern in _SEPARATORS)
 
 
 def _negate(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) -> None:

@@ -422,7 +422,7 @@ def _without_number(text: str, start: int) -> Quantity | None:
                     1.0, unit.lastgroup, start, heaped.end() if heaped else end, 1.3 if heaped else 1.0, vague=True
                 ),
             )
-    if sized := _sized(text, start) if text[start : start + 1].isalpha() else None:
+    if sized := _sized(text, start) if not text.startswith(("whole", " "), start) else None:
         quantity = _with_unit(text, Quantity(1.0, None, start, sized[1], sized[0], vague=True))
         return replace(quantity, size=sized[0], vague=True)
     return None
