@@ -314,7 +314,10 @@ class Diary:
     @property
     def goal(self) -> Goal | None:
         stored = self._fact("goal")
-        return Goal(**stored) if stored else None
+        if not stored:
+            return None
+        profile = stored.pop("profile")
+        return Goal(**stored, profile=Profile(**profile) if profile else None)
 
     @goal.setter
     def goal(self, goal: Goal | None) -> None:

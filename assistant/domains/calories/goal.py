@@ -62,18 +62,19 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Of one day. ``note`` names what it rests on, in the language it was asked for in."""
+    """Of one day. ``profile`` is what it was worked out from; None: the user named it."""
 
     kcal: int
     protein_g: int
     fat_g: int
     carbohydrate_g: int
-    note: str
+    profile: Profile | None = None
 
     @classmethod
-    def of(cls, kcal: float, note: str) -> Goal:
+    def of(cls, kcal: float, profile: Profile | None = None) -> Goal:
         kcal = round(kcal)
-        return cls(kcal, **{name: round(kcal * share / energy) for name, (share, energy) in SPLIT.items()}, note=note)
+        shares = {name: round(kcal * share / energy) for name, (share, energy) in SPLIT.items()}
+        return cls(kcal, **shares, profile=profile)
 
 
 def check(profile: Profile, say: Words) -> None:
@@ -101,29 +102,7 @@ def from_profile(profile: Profile, say: Words) -> Goal:
         UsageError: as :func:`check`.
     """
     check(profile, say)
-    change = AIMS[profile.aim]
-    kcal = round(profile.expenditure + change, -1)
-    least = LEAST[profile.sex]
-    note = say(
-        "goal_note",
-        resting=say.number(profile.resting),
-        factor=say.number(ACTIVITY[profile.activity], 3).rstrip("0"),
-        expenditure=say.number(profile.expenditure),
-        aim=say("goal_aim", kcal="+" * (change > 0) + say.number(change)) if change else "",
-    )
-    if kcal < least:
-        note += " " + say("raised", kcal=say.number(kcal), least=say.number(least))
-        if least >= profile.expenditure and profile.aim == "lose":
-            note += " " + say("no_room")
-    if profile.age > STUDIED:
-        note += " " + say("beyond_study", age=STUDIED)
-    return Goal.of(max(kcal, least), note)
-
-
-def described(goal: Goal, say: Words) -> str:
-    """The numbers and what they rest on."""
-    numbers = {name.removesuffix("_g"): say.number(getattr(goal, name)) for name in ("kcal", *SPLIT)}
-    return f"{say('goal_is', **numbers)} {goal.note}"
+    return Goal.of(max(_aimed_at(profile), LEAST[profile.sex]), profile)
 
 
 def from_number(kcal: float, profile: Profile | None, say: Words) -> Goal:
@@ -137,4 +116,33 @@ def from_number(kcal: float, profile: Profile | None, say: Words) -> Goal:
         raise UsageError(say("goal_too_low", kcal=say.number(kcal), least=say.number(least)), say("ask_doctor"))
     if kcal > MOST:
         raise UsageError(say("goal_too_high", kcal=say.number(kcal), most=say.number(MOST)), say("check_number"))
-    return Goal.of(kcal, say("goal_yours"))
+    return Goal.of(kcal)
+
+
+def described(goal: Goal, say: Words) -> str:
+    """The numbers and what they rest on."""
+    numbers = {name.removesuffix("_g"): say.number(getattr(goal, name)) for name in ("kcal", *SPLIT)}
+    return f"{say('goal_is', **numbers)} {_basis(goal.profile, say) if goal.profile else say('goal_yours')}"
+
+
+def _basis(profile: Profile, say: Words) -> str:
+    change, least = AIMS[profile.aim], LEAST[profile.sex]
+    note = say(
+        "goal_note",
+        resting=say.number(profile.resting),
+        factor=say.number(ACTIVITY[profile.activity], 3).rstrip("0"),
+        expenditure=say.number(profile.expenditure),
+        aim=say("goal_aim", kcal="+" * (change > 0) + say.number(change)) if change else "",
+    )
+    if _aimed_at(profile) < least:
+        note += " " + say("raised", kcal=say.number(_aimed_at(profile)), least=say.number(least))
+        if least >= profile.expenditure and profile.aim == "lose":
+            note += " " + say("no_room")
+    if profile.age > STUDIED:
+        note += " " + say("beyond_study", age=STUDIED)
+    return note
+
+
+def _aimed_at(profile: Profile) -> float:
+    """To tens of kcal: more would pretend to an accuracy that nobody has."""
+    return round(profile.expenditure + AIMS[profile.aim], -1)

@@ -14,7 +14,7 @@ from assistant.domains.calories.goal import Goal
 from assistant.domains.calories.messages import Words
 
 EN, RU = Words("en"), Words("ru")
-GOAL = Goal(2000, 100, 67, 250, "")
+GOAL = Goal(2000, 100, 67, 250)
 NOTHING = Nutrients(0.0, 0.0, 0.0, 0.0, 0.0)
 
 

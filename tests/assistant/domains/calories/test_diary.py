@@ -112,11 +112,15 @@ def test_what_is_not_there(diary: Diary) -> None:
     assert undone.kind == "add"
 
 
-def test_facts_and_proposals(diary: Diary) -> None:
+def test_facts_and_proposals(diary: Diary, tmp_path: Path) -> None:
     assert (diary.goal, diary.profile) == (None, None)
-    diary.goal, diary.profile = Goal(2000, 100, 67, 250, "mine"), Profile("female", 30, 165.0, 60.0, "light", "keep")
-    diary.goal = Goal(1800, 90, 60, 225, "less")
-    assert (diary.goal.kcal, diary.profile.height) == (1800, 165.0)
+    diary.profile = Profile("female", 30, 165.0, 60.0, "light", "keep")
+    diary.goal = Goal(2000, 100, 67, 250)
+    diary.goal = Goal(1800, 90, 60, 225, diary.profile)
+    diary.close()
+    diary = Diary.open(tmp_path / "diary.db")
+    assert diary.profile == Profile("female", 30, 165.0, 60.0, "light", "keep")
+    assert diary.goal == Goal(1800, 90, 60, 225, diary.profile)
     diary.goal = None
     assert diary.goal is None
     diary.propose(7, {"rows": ["борщ"]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.domains.calories.goal import Goal, Profile, from_number, from_profile
+from assistant.domains.calories.goal import Goal, Profile, described, from_number, from_profile
 from assistant.domains.calories.messages import LANGUAGES, Words
 from models.errors import UsageError
 
@@ -23,16 +23,18 @@ def test_a_goal_from_a_profile(aim: str, kcal: int) -> None:
     goal = from_profile(Profile("male", 35, 180, 80, "moderate", aim), EN)  # type: ignore[arg-type]
     assert goal.kcal == kcal
     assert abs(4 * goal.protein_g + 9 * goal.fat_g + 4 * goal.carbohydrate_g - kcal) < 10
-    assert "Mifflin–St Jeor (1990): 1,755 kcal" in goal.note
-    assert "1.55" in goal.note
+    told = described(goal, EN)
+    assert "Mifflin–St Jeor (1990): 1,755 kcal" in told
+    assert "1.55" in told
+    assert "1\u00a0755 ккал в покое × 1,55" in described(goal, RU)
 
 
 def test_a_goal_is_never_below_what_is_safe() -> None:
     small = Profile("female", 70, 150, 50, "sedentary", "lose")
     goal = from_profile(small, RU)
     assert goal.kcal == 1200
-    assert "Вышло бы 610 ккал" in goal.note
-    assert "спросите врача" in goal.note
+    assert "Вышло бы 610 ккал" in described(goal, RU)
+    assert "спросите врача" in described(goal, RU)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,8 @@ def test_who_is_refused(change: dict[str, object], said: str) -> None:
 
 
 def test_a_goal_that_the_user_names() -> None:
-    assert from_number(2000, None, EN) == Goal(2000, 100, 67, 250, "The number is yours.")
+    assert from_number(2000, None, EN) == Goal(2000, 100, 67, 250)
+    assert "The number is yours." in described(Goal(2000, 100, 67, 250), EN)
     man = Profile("male", 35, 180, 80, "moderate", "keep")
     for kcal, profile in ((1100, None), (-5, None), (1300, man), (20000, None), (float("nan"), None)):
         with pytest.raises(UsageError):
