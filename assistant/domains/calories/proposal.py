@@ -25,6 +25,7 @@ class Row:
     """One food. Without ``item`` it is not known, and cannot be recorded.
 
     Attributes:
+        start: of the span in the user's text.
         amount, unit: what was said of an unknown food; 0: nothing.
         doubtful: whether the amount can be right is asked, so only a yes records it.
         corrected: the user said which food it is, which is remembered with the record.
@@ -32,6 +33,7 @@ class Row:
 
     span: str
     item: Item | None
+    start: int = 0
     amount: float = 0.0
     unit: str = ""
     doubtful: bool = False
@@ -43,11 +45,6 @@ class Row:
         if not (self.corrected and self.item):
             return None
         return Correction(" ".join(lemmas(self.span)), self.span, self.item.food.id)
-
-    def at(self, position: int) -> Row:
-        """With its place in the whole text."""
-        end = position + len(self.span)
-        return replace(self, item=self.item and replace(self.item, start=position, end=end))
 
     def with_food(self, food: Food, language: Language) -> Row:
         """The same amount of another food; its usual portion where nothing was said, or nothing possible."""
@@ -135,7 +132,9 @@ class Meals:
         """For scripts: as :meth:`meal.Meal.to_json`, with the day and the meal of each item."""
         return {
             "items": [
-                {**row.item.to_json(), "food_ru": row.item.food.name_ru, "day": day.isoformat(), "meal": meal}
+                row.item.to_json()
+                | {"start": row.start, "end": row.start + len(row.span), "food_ru": row.item.food.name_ru}
+                | {"day": day.isoformat(), "meal": meal}
                 for day, meal, row in self.rows
                 if row.item
             ],
@@ -205,7 +204,7 @@ def read(
         when, name = section.day or day or today, section.meal or meal_name
         for row in _rows(read):
             position = max(text.find(row.span, position), 0)
-            rows.append((when, name, row.at(position)))
+            rows.append((when, name, replace(row, start=position)))
         questions += read.questions
     rows.sort(key=lambda each: each[0])
     return Meals(tuple(rows), tuple(questions)).asking(foods)
@@ -238,6 +237,7 @@ def _row_json(row: Row) -> dict[str, Any]:
     item = row.item
     return {
         "span": row.span,
+        "start": row.start,
         "amount": row.amount,
         "unit": row.unit,
         "doubtful": row.doubtful,
@@ -259,5 +259,5 @@ def _row(stored: Mapping[str, Any], foods: Foods) -> Row:
     span, said = stored["span"], dict(stored["item"] or {})
     food = foods.get(said.pop("food_id", ""))
     item = Item(span, 0, len(span), food, **said) if food else None
-    flags = {name: stored[name] for name in ("amount", "unit", "doubtful", "corrected")}
+    flags = {name: stored[name] for name in ("start", "amount", "unit", "doubtful", "corrected")}
     return Row(span, item, **flags)
