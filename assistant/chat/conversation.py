@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assistant.chat.autosave import Autosave
 from assistant.chat.compaction import Compacted, Compacting
@@ -17,12 +16,11 @@ from assistant.chat.context import (
     Budget,
     TokenCounter,
     Turn,
-    current_note,
     open_turns,
 )
 from assistant.chat.history import History, HistoryError, StoredMessage
 from assistant.chat.recalling import Recalled, choose_passages, ground, not_in_memory, room_for_passages
-from assistant.chat.templating import Templated
+from assistant.chat.record import Record
 from assistant.chat.window import Window
 from assistant.engine import engine as engines
 from assistant.engine.calls import scoring, telling
@@ -34,21 +32,16 @@ if TYPE_CHECKING:
     from assistant.memory.memory import Memory, Recall
     from assistant.templates.template import Filled
 
-TITLE_LENGTH = 60
-
 Event = engines.Event | Compacting | Compacted | Recalled
 
 
-class Conversation:
+class Conversation(Record):
     """One chat with one engine, kept in a history. Not for several threads at once, but :meth:`cancel` is.
 
     Args:
-        model: the name that the user knows the engine's model by; it is stored with each answer.
-        system: the system text; of a stored conversation None keeps its own.
-        id: of a stored conversation to go on with; None begins one, which is stored with its first question.
+        model, system, id, template: as :class:`Record` has them.
         memory: opens the user's memory, which is done with the first question that needs it; None: there is none. What
             the user told about themselves stands in every prompt; documents only when :meth:`look_up` says so.
-        template: what each question is put into; of a stored conversation None keeps its own.
 
     Raises:
         HistoryError: there is no conversation with this id.
@@ -66,26 +59,13 @@ class Conversation:
         memory: Callable[[], Memory] | None = None,
         template: Filled | None = None,
     ):
-        self.history = history
         self._open_memory = memory
         self._memory: Memory | None = None
-        self._looked_up_in: str | None = None  # as the history has it: empty is all collections, None no memory
         self.options = options or GenerateOptions()
-        self.id = id
         self._about_user = ""  # the facts that stand in the prompt
-        self._all: list[StoredMessage] = []
-        self._unsaved: list[StoredMessage] = []  # answers that the history could not take
-        self._title = ""
-        self._system = system
-        self._template = Templated(template)
         self._cancelled = threading.Event()
+        super().__init__(history, model=model, system=system, id=id, template=template)
         self.use(engine, model)
-        if id is not None:
-            self._read(id)
-            if system is not None and system != self._system:
-                self.system = system
-            if template is not None:
-                self.template = template
 
     @classmethod
     def open(
@@ -102,80 +82,11 @@ class Conversation:
         return cls(engine, history, model=model, system=system, options=options, id=id)
 
     @property
-    def messages(self) -> list[StoredMessage]:
-        """What the screen shows: everything but what was replaced or taken back, notes included, in order."""
-        return [message for message in self._all if message.active]
-
-    @property
-    def title(self) -> str:
-        """The first line of the first question until it is set; empty before that."""
-        return self._title
-
-    @title.setter
-    def title(self, title: str) -> None:
-        if self.id is not None:
-            self.history.rename(self.id, title)
-        self._title = title
-
-    @property
-    def system(self) -> str | None:
-        return self._system
-
-    @system.setter
-    def system(self, system: str | None) -> None:
-        if self.id is not None:
-            self.history.set_system(self.id, system)
-        self._system = system
-
-    @property
-    def template(self) -> Filled | None:
-        """What each question is put into.
-
-        Raises:
-            UserError: the template that the history names is gone, or cannot be used.
-        """
-        return self._template.filled
-
-    @template.setter
-    def template(self, template: Filled | None) -> None:
-        templated = Templated(template)
-        if self.id is not None:
-            self.history.set_template(self.id, templated.to_json())
-        self._template = templated
-
-    @property
-    def template_name(self) -> str | None:
-        """Its name, even if it cannot be used."""
-        return self._template.name
-
-    @property
-    def template_options(self) -> Mapping[str, Any]:
-        """How it wants answers to be sampled; the caller has put them into :attr:`options`."""
-        return self._template.options
-
-    @property
     def memory(self) -> Memory | None:
         """The user's memory, opened when it is first asked for."""
         if self._memory is None and self._open_memory is not None:
             self._memory = self._open_memory()
         return self._memory
-
-    @property
-    def recalling(self) -> bool:
-        """Whether questions are answered from the documents in memory."""
-        return self._looked_up_in is not None
-
-    @property
-    def collection(self) -> str | None:
-        """The collection that questions are looked up in; None: all of them."""
-        return self._looked_up_in or None
-
-    def look_up(self, on: bool, collection: str | None = None) -> None:
-        """Answer questions from the documents in memory, or no longer. It is stored with the chat."""
-        looked_up_in = (collection or "") if on else None
-        if self.id is not None:
-            self.history.set_memory(self.id, looked_up_in)
-        self._looked_up_in = looked_up_in
 
     def use(self, engine: Engine, model: str) -> None:
         """Go on with another engine."""
@@ -198,7 +109,7 @@ class Conversation:
             HistoryError: the question was not saved, or the answer, which then stays in :attr:`messages`.
             UserError: what the engine raises, EngineDied among it.
         """
-        self._refresh()
+        self._begin()
         return self._answer(self._ask(text, files))
 
     def choose(self, text: str, choices: Sequence[str]) -> Iterator[Event]:
@@ -207,7 +118,7 @@ class Conversation:
         Raises:
             as :meth:`send`; UsageError: the choices are empty, or one comes twice.
         """
-        self._refresh()
+        self._begin()
         return self._answer(self._ask(text), choices)
 
     def retry(self) -> Iterator[Event]:
@@ -216,7 +127,7 @@ class Conversation:
         Raises:
             UsageError: there is no question yet.
         """
-        self._refresh()
+        self._begin()
         question = self._last_question()
         with self.history.transaction():
             self.history.set_active(self._answers_to(question), False)
@@ -231,23 +142,11 @@ class Conversation:
         Raises:
             UsageError: there is no question yet.
         """
-        self._refresh()
+        self._begin()
         with self.history.transaction():
             self.undo()
             question = self._ask(text, files)
         return self._answer(question)
-
-    def undo(self) -> str:
-        """Take the last question and its answer back; returns the question. Both stay in the database.
-
-        Raises:
-            UsageError: there is no question yet.
-        """
-        question = self._last_question()
-        # A note that tells of this turn goes too: the one before it, or the turns themselves, take its place.
-        notes = [m for m in self.messages if m.covers is not None and m.covers >= question.position]
-        self.history.set_active([question, *self._answers_to(question), *notes], False)
-        return question.text
 
     def cancel(self) -> None:
         """Stop the answer, from any thread."""
@@ -269,49 +168,9 @@ class Conversation:
 
     # ---- inside
 
-    def _read(self, id: int) -> None:
-        stored = self.history.load(id)
-        self._all, self._title, self._system = stored.messages, stored.title, stored.system
-        self._looked_up_in = stored.memory
-        self._template = Templated.stored(stored.template)
-
-    def _refresh(self) -> None:
-        """Another window may have gone on with the same conversation, or have removed a document that it cites."""
+    def _begin(self) -> None:
         self._cancelled.clear()
-        while self._unsaved:
-            self.history.update_message(self._unsaved[0])
-            del self._unsaved[0]
-        if self.id is None:
-            return
-        known = max((m.id for m in self._all), default=None), sum(len(m.forgotten) for m in self._all)
-        if self.history.state(self.id) != known:
-            self._read(self.id)
-
-    def _ask(self, text: str, files: Sequence[Path] = ()) -> StoredMessage:
-        with self.history.transaction():
-            id = self.id
-            if id is None:
-                self._title = self._title or title_of(text)
-                id = self.history.create(
-                    self._title, self.model, self._system, self._looked_up_in, self._template.to_json()
-                )
-            question = self.history.add_message(id, "user", text, files=[str(file) for file in files])
-        self.id = id
-        self._all.append(question)
-        return question
-
-    def _last_question(self) -> StoredMessage:
-        for message in reversed(self.messages):
-            if message.role == "user":
-                return message
-        raise UsageError("Nothing was asked yet in this chat.", "Type a question first.")
-
-    def _answers_to(self, question: StoredMessage) -> list[StoredMessage]:
-        return [m for m in self.messages if m.role == "assistant" and m.position > question.position]
-
-    def _note(self) -> str | None:
-        note = current_note(self._all)
-        return note.text if note else None
+        self._refresh()
 
     def _answer(self, question: StoredMessage, choices: Sequence[str] | None = None) -> Iterator[Event]:
         before = open_turns([m for m in self._all if m.position < question.position or m.role == "note"])
@@ -393,13 +252,6 @@ class Conversation:
         return self._template.answer_in_parts(
             self.engine, question.text, window, count, self.options, self._check_cancelled
         )
-
-    def _begin_answer(self) -> StoredMessage:
-        assert self.id is not None
-        with self.history.transaction(durable=False):
-            answer = self.history.add_message(self.id, "assistant", "", model=self.model, status="streaming")
-        self._all.append(answer)
-        return answer
 
     def _recall(self, question: StoredMessage, turns: Sequence[Turn]) -> Recall | None:
         """What memory and the attached files have on a question; None: neither is asked."""
@@ -539,9 +391,3 @@ class Conversation:
 
 class EngineStopped(UserError):
     """An engine broke its promise of a result."""
-
-
-def title_of(text: str) -> str:
-    """The first line of a question, cut at a word."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return textwrap.shorten(line, TITLE_LENGTH, placeholder="…") if len(line) > TITLE_LENGTH else line

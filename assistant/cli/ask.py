@@ -10,9 +10,10 @@ import click
 
 from assistant import settings as user_settings
 from assistant.chat.compaction import Compacted, Compacting
-from assistant.chat.conversation import Conversation, title_of
+from assistant.chat.conversation import Conversation
 from assistant.chat.history import History, HistoryError
 from assistant.chat.recalling import Recalled
+from assistant.chat.record import title_of
 from assistant.cli.adapting import lora_flags, lora_options
 from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended, to_json
 from assistant.cli.constraining import constraint_flags, constraint_of

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from scripted_answers import ScriptedEngine, words
 
-from assistant.chat.conversation import Compacted, Conversation, Event, title_of
+from assistant.chat.conversation import Compacted, Conversation, Event
 from assistant.chat.history import History, HistoryError
+from assistant.chat.record import title_of
 from assistant.engine.engine import Delta, GenerateOptions, Message, Progress, Result
 from models.errors import DoesNotFit, ModelError, UsageError, UserError
 
