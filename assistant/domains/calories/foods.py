@@ -165,9 +165,8 @@ class Foods:
             if hit.score >= POSSIBLE
         ]
         if not found or found[0].score < SURE:
-            named = {candidate.food.id for candidate in found}
-            found += [one for one in self._by_text(text) if one.food.id not in named]
-            found.sort(key=lambda one: -one.score)
+            best = {one.food.id: one for one in sorted(found + self._by_text(text), key=lambda one: one.score)}
+            found = sorted(best.values(), key=lambda one: -one.score)
         return found[:limit]
 
     def search(self, query: str, limit: int = 20) -> list[Food]:

@@ -27,6 +27,7 @@ _FAT = {"fat-free": 1.0, "low-fat": 3.0}
 _SUGAR = 6.0  # of milk, at most
 _UNSURE = 0.7  # a name too wide to be taken without asking
 _DIMINUTIVE = 0.95
+_OTHER_LAYOUT = 0.85
 _MISSPELT = {0.5: 0.88, 1.0: 0.82, 1.5: 0.75, 2.0: 0.7}  # by the errors in a word
 _OTHER_FORM = 0.7  # of the name, beside the form that is meant
 Forms = frozenset[str]
@@ -62,7 +63,7 @@ class Names:
         axes: axis by form; forms of one axis exclude each other, those of the axis ``any`` change nothing.
         likes: by form, those that may stand for it, nearest first.
         phrases: forms by the lemmas that say so.
-        real_words: English ones, which are not misspelt foods.
+        real_words: those that look like a misspelling or a diminutive of a food and are none.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class Names:
         self._real_words = real_words
         self._axes, self._likes, self._phrases = axes, likes, phrases
         self._longest_phrase = max(map(len, phrases), default=0)
-        self._names: dict[tuple[str, ...], list[Alias]] = {}
+        self._names: dict[tuple[str, ...], list[tuple[list[str], Alias]]] = {}
         for name, alias in aliases:
-            self._names.setdefault(_key(name.split()), []).append(alias)
+            said = [word for word in name.split() if word not in STOP_WORDS]
+            self._names.setdefault(_key(said), []).append((said, alias))
         self._by_word: dict[str, list[tuple[str, ...]]] = {}
         for key in self._names:
             for word in set(key):
@@ -118,7 +120,8 @@ class Names:
     def _match(
         self, key: tuple[str, ...], found: list[Word], options: list[tuple[tuple[str, float], ...]]
     ) -> list[Hit]:
-        quality, used = 1.0, set()
+        quality = 1.0
+        used: dict[int, str] = {}
         for word in key:
             places = [
                 (value, -place)
@@ -131,15 +134,16 @@ class Names:
                 return []
             value, place = max(places)
             quality = min(quality, value)
-            used.add(-place)
-        modifiers, left, worth = self._modifiers_of(found, options, used)
+            used[-place] = word
+        modifiers, left, worth = self._modifiers_of(found, options, set(used))
         if left:
             length = sum(len(found[place].text) for place in used)
             worth *= 0.3 + 0.4 * length / (length + sum(len(word.text) for word in left))
+        said = [used[place] for place in sorted(used)]
         percent = next((word.percent for word in found if word.percent is not None), None)
         return [
             Hit(alias.food, round(quality * worth * fit, 3), len(key), not left)
-            for alias, fit in self._ranked(self._names[key], modifiers, percent)
+            for alias, fit in self._ranked(self._names[key], said, modifiers, percent)
         ]
 
     def _modifiers_of(
@@ -172,12 +176,15 @@ class Names:
         known_phrases = [(self._phrases[path], worth) for path, worth in paths if path in self._phrases]
         return max(known_phrases, key=lambda one: one[1], default=None)
 
-    def _ranked(self, aliases: list[Alias], modifiers: list[Forms], percent: float | None) -> list[tuple[Alias, float]]:
+    def _ranked(
+        self, aliases: list[tuple[list[str], Alias]], said: list[str], modifiers: list[Forms], percent: float | None
+    ) -> list[tuple[Alias, float]]:
         """The foods of one name, that which is meant first; with what remains of the score."""
         asked = [forms for forms in modifiers if any(self._axes[form] != "any" for form in forms)]
         ranked = []
-        for order, alias in enumerate(aliases):
-            points = fit = 1.0
+        for order, (name, alias) in enumerate(aliases):
+            # "milk chocolate" is not "chocolate milk", though words of a name may come in any order.
+            points, fit = 0.5 * (name == said), 1.0
             for forms in asked:
                 gained, left = max(self._compare(form, alias) for form in forms)
                 points += gained
@@ -219,15 +226,19 @@ class Names:
         known = [one for one in possible if one in self._by_word or one in self._modifiers]
         if word in STOP_WORDS or any((one,) in self._names for one in known):
             return tuple((one, 1.0) for one in known or [word])
+        if not known and not self._real_words.isdisjoint((word, *possible)):
+            return ()
         # A word that is known only beside others ("картошечка жареная") may still be a diminutive by itself.
         bases = [base for one in possible for base in spelling.diminutive_of(one, self._by_word)]
         if known or bases:
             return (*((one, 1.0) for one in known), *((base, _DIMINUTIVE) for base in bases if base not in known))
-        if is_russian_word(word) or not self._real_words.isdisjoint((word, *possible)):
+        if is_russian_word(word):
             return ()
         for one in (possible[0], word):
             if near := spelling.nearest(one, self.vocabulary):
                 return ((near[0], _MISSPELT[near[1]]),)
+        if word.isascii() and (typed := spelling.russian_layout(word)):
+            return tuple((one, _OTHER_LAYOUT) for one in readings(typed) if one in self._by_word)
         return ()
 
 

@@ -25,6 +25,7 @@ _NOT_SOFTENED = ("ик", "чик", "ец")
 _PAIRS = "ао еи ея иы еэ бп вф гк дт жш зс щш ъь юу сц ck sz ie ea ou iy sc vw ao"
 _CONFUSED = frozenset(map(frozenset, _PAIRS.split()))
 _DROPPED = frozenset("ьъйh")
+_LAYOUT = str.maketrans("qwertyuiop[]asdfghjkl;'zxcvbnm,.`", "йцукенгшщзхъфывапролджэячсмитьбюё")
 SHORTEST = 5  # letters; a shorter word is near to too many others
 _MOST_OTHER_LETTERS = 4  # two replaced: a quick look before the errors are counted
 _LONG = 8  # letters from which on a second error is taken
@@ -78,6 +79,12 @@ def nearest(word: str, vocabulary: Collection[str]) -> tuple[str, float] | None:
     if not best or (len(best) > 1 and best[1][0] - best[0][0] < 0.5):
         return None
     return best[0][1], best[0][0]
+
+
+def russian_layout(word: str) -> str:
+    """A word of Latin letters as typed on a Russian keyboard: ndjhju → творог; empty where it has another character."""
+    typed = word.translate(_LAYOUT)
+    return typed if typed.isalpha() and not typed.isascii() else ""
 
 
 def distance(one: str, other: str, most: float) -> float:
