@@ -6,10 +6,13 @@ The same model gives the same outcomes again: answers are the likeliest (tempera
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from assistant.engine.calls import Choice, Computed
@@ -155,14 +158,30 @@ def _answered(
             engine=engine, text=input, language=language, values=values, options=options, check=check, today=TODAY
         )
     result = None
-    for event in answer(engine, filled, input, options=options, reasons=reasons, check=check, call=call):
-        check()
-        if isinstance(event, Result):
-            result = event
-        elif isinstance(event, Progress):
-            yield event
+    with _own_data() if call else nullcontext():
+        for event in answer(engine, filled, input, options=options, reasons=reasons, check=check, call=call):
+            check()
+            if isinstance(event, Result):
+                result = event
+            elif isinstance(event, Progress):
+                yield event
     assert result is not None  # an answer ends with one
     return result
+
+
+@contextmanager
+def _own_data() -> Iterator[None]:
+    """A folder of data for one test of a tool: it sees nothing of the user's diary and leaves nothing in it."""
+    before = os.environ.get("ASSISTANT_DATA_DIR")
+    with TemporaryDirectory(prefix="assistant-test-") as folder:
+        os.environ["ASSISTANT_DATA_DIR"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["ASSISTANT_DATA_DIR"]
+            else:
+                os.environ["ASSISTANT_DATA_DIR"] = before
 
 
 def _data(result: Result) -> Any:
