@@ -37,7 +37,7 @@ _STRONG = {
     r"|ветрен\w+|ветер|ветра|ветр[ыо]\w*|туман\w*|мороз\w*|жар[акуы]\w*|жарк\w+|холодн\w+|холода\w*|холодает|прохлад\w+|потеплени\w+|тепл(?:о|ая|ые|ый|ое|ее|а|ы)(?! (?:одежд|вещ|кофт|свитер|прием|шарф))"
     r"|сухо|сух(?:ой|ая) (?:сезон|погод|климат)\w*|градус\w*|сезон\w*|метел\w+|вода прогре\w+|прогрева\w+",
     "rate": r"exchange (?:rates?|offices?|bureaus?)|rate of exchange|trades? at|worth (?:about|around|roughly)|currency|currencies|convert\w* (?:at|to)"
-    r"|курс(?:а|у|ом|е)? (?:валют|обмен|рубл|доллар|лари|евро|лир|бат|юан|фунт|иен|сейчас|на сегодня|выгодн|хорош|состав|держ|равен)\w*|по курсу|обменник\w*|обменн\w+|валют\w*",
+    r"|курс(?:а|у|ом|е)?(?! (?:кулинар|лекц|вин))|(?:менять|обменять|поменять|обменивать) (?:деньги|рубли|доллары|валют\w*)|обменник\w*|обменн\w+|валют\w*",
     "schedule": r"timetables?|schedules?|departs?|departures?|departing|arrives? at|direct (?:flight|train|bus|ferr)\w*|non-?stop|hourly|last (?:train|bus|metro|flight|ferry|tram)"
     r"|(?:every|each) (?:hour|half|few minutes|quarter|ten|twenty|fifteen|thirty|five)|metros?|subways?|underground|trams?|funiculars?|cable cars?|chairlifts?|night bus(?:es)?"
     r"|расписани\w+|отправля\w+ся|отходит|отходят|прибыва\w+|курсиру\w+|прям(?:ой|ые|ых|ым|ого) (?:рейс|поезд|автобус|перел)\w*|последн\w+ (?:поезд|автобус|рейс|электричк|трамва|паром)\w*"
@@ -79,7 +79,7 @@ _ASSERTION = (
     r"(?:is|are|was|were|will|it's|that's|isn't|aren't|won't|needn't|don't|doesn't|has|have|cost|costs|need|needs|needed|opens|closes|runs|leaves|starts|usually|always|never|daily|free|cheap|low|safe|warm|hot|cold|sunny|mild|only|about \d|\d)"
     r"|не нуж\w+|нужн?[аыо]?|требу\w+|стоит|стоят|открыт\w*|закрыт\w*|работает|работают|бесплатн\w*|дешев\w*|дорог(?:о|ие|ая)|ежедневно|каждый|ходит|ходят|обычно|всегда|никогда|безопасно|тепло|холодно|жарко|солнечно|\d+"
 )  # fmt: skip
-_CLAUSE = re.compile(r"[^,;:()—–.!?|]+(?:\.(?=\w)[^,;:()—–.!?|]+)*")  # noqa: RUF001 - dashes between clauses
+_CLAUSE = re.compile(r"[^,;:()—–.!?|]+(?:\.(?=\w)[^,;:()—–.!?|]+)*")
 
 
 def _words(text: str) -> re.Pattern[str]:
@@ -101,7 +101,7 @@ _ASSERTS = _words(_ASSERTION)
 def claims(sentence: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, kind) of what a sentence claims. Clauses of advice are passed over, with the lists that follow."""
     lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in sentence)
-    lowered = lowered.replace("ё", "е").replace("’", "'")  # noqa: RUF001
+    lowered = lowered.replace("ё", "е").replace("’", "'")
     advised = False
     for clause in _CLAUSE.finditer(lowered):
         text = clause[0]

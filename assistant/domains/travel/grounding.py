@@ -109,8 +109,8 @@ _NUMBER = re.compile(
 _CENTURY = re.compile(
     r"(?<!\w)(?:centur(?:y|ies)|век(?:а|е|ов|у|ом)?|столети\w+|millenni\w+|тысячелети\w+)(?!\w)", re.IGNORECASE
 )
-_ONES = frozenset("one один одна одно одной одну одного".split())
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")  # noqa: RUF001
+_ONES = frozenset(["one", "один", "одна", "одно", "одной", "одну", "одного"])
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _DAY_NOUNS = frozenset(
     stem for word in ("day", "days", "дней", "дня", "день", "дню") for stem in stems(f"x {word}")[1:]
 )
@@ -192,11 +192,11 @@ class Sources:
 
     def number(self, count: float, after: str, before: str) -> bool:
         """Whether a source has this number beside this word."""
-        if after in _DAY_NOUNS and count == self.days or before in _DAY_NOUNS and 0 < count <= self.days:
+        if (after in _DAY_NOUNS and count == self.days) or (before in _DAY_NOUNS and 0 < count <= self.days):
             return True
         if after in _PEOPLE and count == self.travellers:
             return True
-        return (count, after) in self.pairs or bool(before) and (count, f"{before}<") in self.pairs
+        return (count, after) in self.pairs or (bool(before) and (count, f"{before}<") in self.pairs)
 
 
 def _valid(days: Iterable[str]) -> Iterator[str]:

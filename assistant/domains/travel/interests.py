@@ -21,6 +21,7 @@ class Activity:
     Attributes:
         parts: of the day: morning, afternoon, evening.
         effort: 0 to 2.
+        interests: kinds that it serves, the first above all; none: everybody's.
         first, last: only for the first, or the last day.
     """
 
@@ -28,7 +29,7 @@ class Activity:
     text: dict[str, str]
     parts: str
     effort: int
-    interests: frozenset[str]
+    interests: tuple[str, ...]
     first: bool
     last: bool
 
@@ -42,7 +43,7 @@ def activities() -> tuple[Activity, ...]:
             text={language: entry[language] for language in ("en", "ru")},
             parts=entry["parts"],
             effort=entry["effort"],
-            interests=frozenset(entry.get("interests", ())),
+            interests=tuple(entry.get("interests", ())),
             first=entry.get("first", False),
             last=entry.get("last", False),
         )

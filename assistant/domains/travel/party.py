@@ -23,8 +23,8 @@ _COLLECTIVE = {
     "шестеро": 6, "семеро": 7,
 }  # fmt: skip
 _TOTAL = (
-    rf"(?<![\w.,-])(?:family of|group of|party of|we are|we're|there are|us|for|семь[ейяю]\w* из|групп\w+ из|компани\w+ из|нас|на|нас будет)\s+{_NUMBER}(?!\s*(?:days?|nights?|weeks?|months?|дн|ноч|недел|месяц|сут|/|\.|[-–]\d|adults?|kids?|child|взрос|дет|января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря)|\w|\d)",  # noqa: RUF001
-    rf"(?<![\w.,])(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_PEOPLE})(?!\w)",  # noqa: RUF001
+    rf"(?<![\w.,-])(?:family of|group of|party of|we are|we're|there are|us|for|семь[ейяю]\w* из|групп\w+ из|компани\w+ из|нас|на|нас будет)\s+{_NUMBER}(?!\s*(?:days?|nights?|weeks?|months?|дн|ноч|недел|месяц|сут|/|\.|[-–]\d|adults?|kids?|child|взрос|дет|января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря)|\w|\d)",
+    rf"(?<![\w.,])(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_PEOPLE})(?!\w)",
 )
 _COMPANION = (
     r"wife|husband|girlfriend|boyfriend|partner|spouse|fianc[ée]e?|mother|mom|mum|father|dad|brother|sister|grandmother"
@@ -89,7 +89,7 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
 
     ages = r"(?:aged?\s+)?\d+(?:\s*(?:,|and|и)\s*\d+)*\s*(?:years?|yrs?|лет|года?)(?:[\s-]old)?|aged?\s+\d+(?:\s*(?:,|and|и)\s*\d+)*"
     take(ages)
-    adults = [number(match) for match in take(rf"(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_ADULTS})")]  # noqa: RUF001
+    adults = [number(match) for match in take(rf"(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_ADULTS})")]
     children = sum(number(match) for match in take(rf"{_NUMBER}[\s-]+(?:{_CHILDREN})"))
     totals = [number(match) for pattern in _TOTAL for match in take(pattern)]
     totals += [_COLLECTIVE[match[0].split()[-1]] for match in take(rf"(?:нас |на |для )?(?:{'|'.join(_COLLECTIVE)})")]
@@ -125,6 +125,8 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         travellers = 1 + children
     elif children:
         travellers = None
+    if travellers == 2 and totals and has_children and not children:
+        travellers = None  # "the two of us with the children"
     uncertain = many[0] if many and travellers is None else ""
     return Party(travellers, children, has_children, uncertain, tuple(sorted(spans)))
 
@@ -146,4 +148,4 @@ def read_pace(text: str) -> tuple[Pace | None, tuple[tuple[int, int], ...]]:
 
 def _lowered(text: str) -> str:
     lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
-    return lowered.replace("ё", "е").replace("’", "'")  # noqa: RUF001
+    return lowered.replace("ё", "е").replace("’", "'")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from assistant.domains.travel.places import Place, Places
 from assistant.domains.travel.proper_names import could_be_place
 
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*\.?")  # noqa: RUF001
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*\.?")
 _LONGEST = 5  # words in a name, "the" and a country behind it included
 _PROMINENT = 300_000  # from here on an English name counts without its capital
 _HOME = re.compile(r"(?:live|living|based|живу|жив[её]м|живет|проживаем)\s+(?:in|at|near|в|во|на)$")
@@ -20,9 +20,7 @@ _JOINING = re.compile(
     r"^(?:\s*(?:,|and|then|&|\+|и|а потом|потом|затем|,\s*(?:and|then|и|потом|затем))\s*)(?:(?:to|in|в|во|на)\s+)?$"
 )
 _COMMON = frozenset(
-    "nice bath reading split mobile orange van sale date male cork of the most see home museum museums food may march august art old "
-    "town city park university center centre beach spring summer winter autumn hotel family best eagle early first good great tour trip "
-    "walking sun slow fast fun rest nature history music wine hiking shopping weekend june april two central station santa man cape bar lake sea".split()
+    ["nice", "bath", "reading", "split", "mobile", "orange", "van", "sale", "date", "male", "cork", "of", "the", "most", "see", "home", "museum", "museums", "food", "may", "march", "august", "art", "old", "town", "city", "park", "university", "center", "centre", "beach", "spring", "summer", "winter", "autumn", "hotel", "family", "best", "eagle", "early", "first", "good", "great", "tour", "trip", "walking", "sun", "slow", "fast", "fun", "rest", "nature", "history", "music", "wine", "hiking", "shopping", "weekend", "june", "april", "two", "central", "station", "santa", "man", "cape", "bar", "lake", "sea"]
 )
 
 
@@ -53,15 +51,11 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
         before = re.sub(r"\s+(?:the|my|our|sunny|beautiful|солнечн\w+|город\w*|г\.)$", "", before)
         between = text[names[number - 1][1] : start] if number else "?"
         following = text[end : names[number + 1][0]] if number + 1 < len(names) else ""
-        if _HOME.search(before):
+        if _HOME.search(before) or (_ORIGIN.search(before) and _preposition(before)):
             role = "origin"
-        elif _ORIGIN.search(before) and _preposition(before):
-            role = "origin"
-        elif _DESTINATION.search(before) and _preposition(before):
+        elif (_DESTINATION.search(before) and _preposition(before)) or (number and re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>)\s*", between)):
             role = "destination"
-        elif number and re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>)\s*", between):  # noqa: RUF001
-            role = "destination"
-        elif re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>|to)\s*", following) and origin is None:  # noqa: RUF001
+        elif re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>|to)\s*", following) and origin is None:
             role = "origin"
         elif number and role_before == "destination" and _JOINING.match(between):
             role = "destination"

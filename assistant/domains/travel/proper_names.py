@@ -12,38 +12,18 @@ from assistant.memory.stemming import stems
 if TYPE_CHECKING:
     from pymorphy3 import MorphAnalyzer
 
-_TOKEN = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*")  # noqa: RUF001 - apostrophes as people type them
+_TOKEN = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*")
 _QUOTED = re.compile(r"[«“„\"]([^«»“”„\"]{2,80})[»”“\"]")
 _OPENING = re.compile(r"^\s*(?:[-*>#•]+\s*)*(?:\d+[.)]\s*)?(?:\*\*[^*]{1,40}\*\*[.:]?\s*)?[«“„\"'(*_]*$")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net|ru|ge|io|info)\b|\S+@\S+\.\w+", re.IGNORECASE)
 # Capitalised wherever they stand, and no names: pronouns, parts of a day, what everyone has.
 _ORDINARY = frozenset(
-    "i i'd i'll i'm i've ok tv wi-fi wifi gps sim id atm day morning afternoon evening midday вы вас вам вами ваш ваша ваше ваши "
-    "утро день вечер ok а и в на с wc wc-fi pdf url".split()
+    ["i", "i'd", "i'll", "i'm", "i've", "ok", "tv", "wi-fi", "wifi", "gps", "sim", "id", "atm", "day", "morning", "afternoon", "evening", "midday", "вы", "вас", "вам", "вами", "ваш", "ваша", "ваше", "ваши", "утро", "день", "вечер", "ok", "а", "и", "в", "на", "с", "wc", "wc-fi", "pdf", "url"]
 )
 # Words that an English sentence of advice begins with; another word with a capital there is taken for a name, unless
 # its ending shows that it is none.
 _OPENERS = frozenset(
-    """a about above across add admire after afterwards again all allow almost along also although always an and another any
-    anyone anything arrange arrive arrival as ask at avoid away back bags be because before begin behind below beside best
-    between beyond book both breakfast bring browse but buy by call carry catch change charge check children choose climb close come
-    compare confirm consult verify stretch run consider continue cook cool count cross dance daily decide departure depending despite details dinner discover do don't
-    download dress drink drive drop during each early eat either else embrace end enjoy even evenings every everyone everything exchange
-    expect explore fill finally find finish first follow food for forget free from further gather get give go good grab greet half have
-    head hear help here hire hold how however if imagine in indulge insert inside instead intend into invite it its it's join just
-    keep kick late later learn leave less let linger listen little local locals look lunch luggage make many maybe meals meet memorable mid
-    mingle more mornings most move museums music near never new next nights no nobody not note nothing now observe of off on once one
-    only open or order other others otherwise our out outside over pack part pause pay people perhaps photos pick plan plans play please
-    plenty possible prefer prepare print put quick quiet rather reach read ready relax remember rent reserve rest return rides rise save
-    savor savour see select send set settle several share shop shops sit sketch skip sleep slow slowly small snack so some someone something
-    sometimes soon spend spot stand start stay step still stop stroll such sunset sunrise swim take talk taste tea thank that the their then there
-    these they things think this those though through throughout time tips to today together tonight too toward towards tour travel treat
-    trip try turn unless until unpack unwind up use very view visit visitors wake walk walks wander wash watch water we what whatever when whenever
-    where wherever whether which while who why will with within without wonder work write you young your yours zoom documents packing
-    clothes comfortable shoes passport charger medicine budget note-book notebook transport tickets hotel rooms room flight flights
-    visa visas prices fares weather opening hours currency cash card cards museum market park cafe restaurant restaurants markets parks
-    streets street evening's nature art history wine prices entry exchange schedules trains buses taxis crime safety rain sunshine snow
-    temperatures summers winters nights""".split()
+    ["a", "about", "above", "across", "add", "admire", "after", "afterwards", "again", "all", "allow", "almost", "along", "also", "although", "always", "an", "and", "another", "any", "anyone", "anything", "arrange", "arrive", "arrival", "as", "ask", "at", "avoid", "away", "back", "bags", "be", "because", "before", "begin", "behind", "below", "beside", "best", "between", "beyond", "book", "both", "breakfast", "bring", "browse", "but", "buy", "by", "call", "carry", "catch", "change", "charge", "check", "children", "choose", "climb", "close", "come", "compare", "confirm", "consult", "verify", "stretch", "run", "consider", "continue", "cook", "cool", "count", "cross", "dance", "daily", "decide", "departure", "depending", "despite", "details", "dinner", "discover", "do", "don't", "download", "dress", "drink", "drive", "drop", "during", "each", "early", "eat", "either", "else", "embrace", "end", "enjoy", "even", "evenings", "every", "everyone", "everything", "exchange", "expect", "explore", "fill", "finally", "find", "finish", "first", "follow", "food", "for", "forget", "free", "from", "further", "gather", "get", "give", "go", "good", "grab", "greet", "half", "have", "head", "hear", "help", "here", "hire", "hold", "how", "however", "if", "imagine", "in", "indulge", "insert", "inside", "instead", "intend", "into", "invite", "it", "its", "it's", "join", "just", "keep", "kick", "late", "later", "learn", "leave", "less", "let", "linger", "listen", "little", "local", "locals", "look", "lunch", "luggage", "make", "many", "maybe", "meals", "meet", "memorable", "mid", "mingle", "more", "mornings", "most", "move", "museums", "music", "near", "never", "new", "next", "nights", "no", "nobody", "not", "note", "nothing", "now", "observe", "of", "off", "on", "once", "one", "only", "open", "or", "order", "other", "others", "otherwise", "our", "out", "outside", "over", "pack", "part", "pause", "pay", "people", "perhaps", "photos", "pick", "plan", "plans", "play", "please", "plenty", "possible", "prefer", "prepare", "print", "put", "quick", "quiet", "rather", "reach", "read", "ready", "relax", "remember", "rent", "reserve", "rest", "return", "rides", "rise", "save", "savor", "savour", "see", "select", "send", "set", "settle", "several", "share", "shop", "shops", "sit", "sketch", "skip", "sleep", "slow", "slowly", "small", "snack", "so", "some", "someone", "something", "sometimes", "soon", "spend", "spot", "stand", "start", "stay", "step", "still", "stop", "stroll", "such", "sunset", "sunrise", "swim", "take", "talk", "taste", "tea", "thank", "that", "the", "their", "then", "there", "these", "they", "things", "think", "this", "those", "though", "through", "throughout", "time", "tips", "to", "today", "together", "tonight", "too", "toward", "towards", "tour", "travel", "treat", "trip", "try", "turn", "unless", "until", "unpack", "unwind", "up", "use", "very", "view", "visit", "visitors", "wake", "walk", "walks", "wander", "wash", "watch", "water", "we", "what", "whatever", "when", "whenever", "where", "wherever", "whether", "which", "while", "who", "why", "will", "with", "within", "without", "wonder", "work", "write", "you", "young", "your", "yours", "zoom", "documents", "packing", "clothes", "comfortable", "shoes", "passport", "charger", "medicine", "budget", "note-book", "notebook", "transport", "tickets", "hotel", "rooms", "room", "flight", "flights", "visa", "visas", "prices", "fares", "weather", "opening", "hours", "currency", "cash", "card", "cards", "museum", "market", "park", "cafe", "restaurant", "restaurants", "markets", "parks", "streets", "street", "evening's", "nature", "art", "history", "wine", "prices", "entry", "exchange", "schedules", "trains", "buses", "taxis", "crime", "safety", "rain", "sunshine", "snow", "temperatures", "summers", "winters", "nights"]
 )
 _ORDINARY_ENDINGS = re.compile(r"(?:ing|ly|ed|ness|ment|tion|sion|less|ful|ous|able|ible|ity)$")
 _PREPOSITION = re.compile(r"(?<!\w)(?:to|in|from|near|via|around|into|в|во|из|до|под|около|через)\s+$", re.IGNORECASE)
@@ -70,7 +50,7 @@ def names(sentence: str, known: Set[str]) -> Iterator[tuple[int, int]]:
 
 
 def _is_known(word: str, known: Set[str]) -> bool:
-    folded = word.casefold().replace("’", "'").removesuffix("'s").removesuffix("'")  # noqa: RUF001
+    folded = word.casefold().replace("’", "'").removesuffix("'s").removesuffix("'")
     parts = [stem for part in re.split("[-.]", folded) for stem in stems(part)]
     if folded in _ORDINARY or (parts and all(part in known for part in parts)):
         return True
@@ -89,7 +69,7 @@ def _is_name(sentence: str, match: re.Match[str]) -> bool:
         return True
     if cyrillic:
         return _is_name_at_opening(word)
-    folded = word.casefold().replace("’", "'")  # noqa: RUF001
+    folded = word.casefold().replace("’", "'")
     return folded not in _OPENERS and not (_ORDINARY_ENDINGS.search(folded) and not _is_large_city(word))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from assistant.domains.travel.interests import kinds_of
 from assistant.domains.travel.party import Pace, Party, read_pace, read_party
 from assistant.domains.travel.place_words import Role, read_places
 from assistant.domains.travel.places import Ambiguous, Place, Places
+from assistant.domains.travel.prices import price_spans
 from assistant.domains.travel.questions import Question, ask
 from assistant.engine.calls import completing
 from assistant.engine.engine import Constraint, Engine, Event, GenerateOptions, Message
@@ -115,27 +116,107 @@ def extract(
     *,
     language: Language,
     given: Given | None = None,
+    before: Sequence[str] = (),
     options: GenerateOptions | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Generator[Event, None, Extraction]:
     """Read a request. Yields what happens meanwhile.
 
+    Args:
+        given: fields that are set whatever the words say.
+        before: what the same person said before, in order; later words replace earlier ones. A request that has its own
+            destination and length stands alone.
+
     Raises:
         as :meth:`Engine.generate`; Cancelled: ``check`` raised it.
     """
-    given = given or Given()
-    when = read(text, today)
-    party = read_party(text, when.spans)
-    pace, pace_spans = read_pace(text)
-    taken = (*when.spans, *party.spans, *pace_spans)
-    roles = read_places(text, taken, places)
+    said = [_Said.of(one, today, places) for one in (*before, text)]
+    if said[-1].is_whole:
+        said = said[-1:]
+    whole = said[0]
+    for later in said[1:]:
+        whole = whole.then(later)
     marks: Mapping[str, Any] = {}
-    if text.strip():
-        marks = yield from _mark(engine, text, taken, options or GenerateOptions(), check)
-    roles = _decided(roles, marks, given)
-    return _settle(
-        text, places, today, language, given, when, party, pace, roles, _interests(text, roles, taken, marks)
-    )
+    if whole.text.strip():
+        marks = yield from _mark(engine, whole.text, whole.taken, options or GenerateOptions(), check)
+    given = given or Given()
+    whole = replace(whole, roles=_decided(whole.roles, marks, given))
+    return _settle(whole, _interests(whole.text, whole.roles, whole.taken, marks), places, today, language, given)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the rules read in a text."""
+
+    text: str
+    when: When
+    party: Party
+    pace: Pace | None
+    roles: Role
+    taken: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, text: str, today: date, places: Places) -> _Said:
+        when = read(text, today)
+        party = read_party(text, when.spans)
+        pace, pace_spans = read_pace(text)
+        taken = (*when.spans, *party.spans, *pace_spans, *price_spans(text))
+        return cls(text, when, party, pace, read_places(text, taken, places), taken)
+
+    @property
+    def is_whole(self) -> bool:
+        """A request by itself, not the answer to a question."""
+        return bool(self.roles.destinations) and self.when.days is not None
+
+    def then(self, later: _Said) -> _Said:
+        """This, and what was said after it."""
+        when, roles, party = later.when, later.roles, later.party
+        if number := re.fullmatch(r"\s*(\d{1,3})\s*[.!]?\s*", later.text):  # the answer to "how many?"
+            if self.when.days is None or any(one.code in ("no days", "too long") for one in self.when.problems):
+                when = replace(when, days=int(number[1]), problems=_length_problem(int(number[1])))
+            else:
+                party = replace(party, travellers=int(number[1]))
+        # A name alone answers whichever place is missing.
+        destinations, origin = roles.destinations, roles.origin
+        alone = len(later.text.split()) <= 4 and not when.spans
+        if alone and self.roles.destinations and self.roles.origin is None and len(destinations) == 1:
+            if not re.match(r"(?:to|in|в|во|на)\s", later.text.strip(), re.IGNORECASE) and self._is_settled:
+                destinations, origin = (), destinations[0]
+        offset = len(self.text) + 1
+        moved = [tuple((a + offset, b + offset) for a, b in spans) for spans in (later.taken, roles.spans)]
+        new_time = bool(when.start or when.days is not None or when.months or when.problems)
+        start = when.start or (self.when.start if not when.months and not when.problems else None)
+        return _Said(
+            f"{self.text}\n{later.text}",
+            replace(
+                when,
+                start=start,
+                end=None,
+                days=when.days if when.days is not None else self.when.days,
+                months=when.months or (() if when.start else self.when.months),
+                assumed=when.assumed or self.when.assumed,
+            )
+            if new_time
+            else self.when,
+            party if party.travellers is not None or party.uncertain else self.party,
+            later.pace or self.pace,
+            Role(
+                origin or self.roles.origin,
+                destinations or self.roles.destinations,
+                (*self.roles.unplaced, *roles.unplaced),
+                (*self.roles.spans, *moved[1]),
+            ),
+            (*self.taken, *moved[0]),
+        )
+
+    @property
+    def _is_settled(self) -> bool:
+        return not self.when.problems
+
+
+def _length_problem(days: int) -> tuple[Problem, ...]:
+    wrong = check_length(None, None, days)
+    return (Problem(wrong, str(days)),) if wrong else ()
 
 
 # What the model does
@@ -156,7 +237,7 @@ _SHOTS = (
     ),
     ("trip for 3 days", {"destination": [], "origin": "", "interests": []}),
 )
-_WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")  # noqa: RUF001
+_WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
 _LONGEST_SPAN = 3  # words
 _MOST_SPANS = 400
 
@@ -210,7 +291,7 @@ def _spans(text: str, taken: tuple[tuple[int, int], ...]) -> list[str]:
     for first, (start, _) in enumerate(words):
         for _, end in words[first : first + _LONGEST_SPAN]:
             span = text[start:end]
-            if any(mark in span for mark in ".,;:!?()\n") and not re.fullmatch(r"[\w. '’-]+", span):  # noqa: RUF001
+            if any(mark in span for mark in ".,;:!?()\n") and not re.fullmatch(r"[\w. '’-]+", span):
                 break
             found.setdefault(span)
     return list(found)[:_MOST_SPANS]
@@ -235,10 +316,7 @@ def _decided(roles: Role, marks: Mapping[str, Any], given: Given) -> Role:
 
 
 _STOP = frozenset(
-    "like love enjoy want interested interests interest prefer trip travel go see visit plan please with and the for some a to in of "
-    "i we my our я мы хочу хотим люблю любим интересует интересуют интересы интерес поездка поездку поехать съездить посмотреть увидеть план "
-    "маршрут и в на с по для нам мне нас составь спланируй нравится нравятся предпочитаем хотелось бы days дней day holiday vacation отпуск "
-    "бюджет budget отдых город города".split()
+    ["like", "love", "enjoy", "want", "interested", "interests", "interest", "prefer", "trip", "travel", "go", "see", "visit", "plan", "please", "with", "and", "the", "for", "some", "a", "to", "in", "of", "i", "we", "my", "our", "я", "мы", "хочу", "хотим", "люблю", "любим", "интересует", "интересуют", "интересы", "интерес", "поездка", "поездку", "поехать", "съездить", "посмотреть", "увидеть", "план", "маршрут", "и", "в", "на", "с", "по", "для", "нам", "мне", "нас", "составь", "спланируй", "нравится", "нравятся", "предпочитаем", "хотелось", "бы", "days", "дней", "day", "holiday", "vacation", "отпуск", "бюджет", "budget", "отдых", "город", "города"]
 )
 
 
@@ -283,22 +361,14 @@ def _is_interest(span: str) -> bool:
 
 
 def _settle(
-    text: str,
-    places: Places,
-    today: date,
-    language: Language,
-    given: Given,
-    when: When,
-    party: Party,
-    pace: Pace | None,
-    roles: Role,
-    interests: tuple[str, ...],
+    said: _Said, interests: tuple[str, ...], places: Places, today: date, language: Language, given: Given
 ) -> Extraction:
+    text, when, party, pace, roles = said.text, said.when, said.party, said.pace, said.roles
     questions: list[Question] = []
-    origin = _resolve(places, roles.origin, "origin", language, questions, None)
+    origin = _resolve(places, roles.origin, "origin", language, questions)
     destinations = []
     for span in roles.destinations:
-        if place := _resolve(places, span, "destination", language, questions, None):
+        if place := _resolve(places, span, "destination", language, questions):
             destinations.append(place)
     if not roles.destinations:
         questions.append(ask("destination", language))
@@ -357,11 +427,11 @@ def _settle(
 
 
 def _resolve(
-    places: Places, span: str | None, field: str, language: Language, questions: list[Question], near: Place | None
+    places: Places, span: str | None, field: str, language: Language, questions: list[Question]
 ) -> Place | None:
     if not span:
         return None
-    found = places.resolve(span, near)
+    found = places.resolve(span)
     if isinstance(found, Place):
         return found
     if isinstance(found, Ambiguous):

@@ -1,0 +1,86 @@
+"""A trip in the chat: what is missing is asked, answers go on from what was said before, and a plan comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from assistant.domains.travel.places import Places
+from assistant.domains.travel.plan import make
+from assistant.domains.travel.prices import prices_in
+from assistant.domains.travel.questions import Question
+from assistant.domains.travel.trip import extract
+from assistant.engine.calls import Computed
+from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message
+
+if TYPE_CHECKING:
+    from assistant.memory.memory import Memory
+
+
+class Call(Protocol):
+    """What the chat gives; ``before`` are the earlier messages of the conversation."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def language(self) -> Literal["en", "ru"]: ...
+    @property
+    def options(self) -> GenerateOptions: ...
+    @property
+    def check(self) -> Callable[[], None]: ...
+    @property
+    def before(self) -> tuple[Message, ...]: ...
+    @property
+    def memory(self) -> Callable[[], Memory] | None: ...
+    @property
+    def collection(self) -> str | None: ...
+    @property
+    def today(self) -> date: ...
+
+
+def reply(call: Call) -> Iterator[Event]:
+    """The events of one answer: work as reasoning, the answer, and at last the plan as data.
+
+    Raises:
+        as :meth:`Engine.generate`; UsageError: a price in the text is none; Cancelled: the user stopped it.
+    """
+    said = [message.content for message in call.before if message.role == "user"]
+    with Places.open() as places:
+        extraction = yield from extract(
+            call.engine,
+            call.text,
+            places,
+            call.today,
+            language=call.language,
+            before=said,
+            options=call.options,
+            check=call.check,
+        )
+        plan = yield from make(
+            call.engine,
+            extraction,
+            places,
+            call.today,
+            prices=prices_in(extraction.trip.request),
+            memory=call.memory() if call.memory and extraction.ready else None,
+            collection=call.collection,
+            options=call.options,
+            check_cancelled=call.check,
+        )
+    text = "\n".join(filter(None, (plan.markdown, as_list(extraction.questions, call.language, plan.markdown != ""))))
+    yield Delta(text)
+    yield Computed(text, "", "stop", 0, 0, data=plan.to_json())
+
+
+def as_list(questions: Sequence[Question], language: str, planned: bool) -> str:
+    """The questions in Markdown, behind a plan or instead of one."""
+    if not questions:
+        return ""
+    if planned:
+        opening = "Чтобы уточнить план, ответьте:" if language == "ru" else "To make the plan more exact:"
+    else:
+        opening = "Чтобы составить план, нужно знать:" if language == "ru" else "Before there can be a plan:"
+    return "\n".join([opening, "", *(f"- {question.text}" for question in questions)])
