@@ -243,11 +243,16 @@ def _read_mention(
         candidates, taken = tuple(foods.look_up(mention.core)), True
     if not candidates or candidates[0].score < SURE:
         return failed("several" if candidates else "unknown", candidates)
+    if quantity and quantity.unit in ("can", "jar") and not chosen:
+        canned = foods.look_up(
+            f"{mention.words} {'консервированный' if reading.is_russian(mention.words) else 'canned'}"
+        )
+        candidates = tuple(canned) if canned and canned[0].score == 1.0 else candidates
     food = candidates[0].food
     if quantity:
         weight = portions.to_grams(quantity, food, language)
     else:
-        weight = portions.usual(food, language, beside_drink=read.beside_drink(mention, foods))
+        weight = portions.usual(food, language, read.beside(mention))
     if weight.grams > IMPOSSIBLE_GRAMS:
         questions.append(_TEXTS["impossible"][language].format(span=span, kg=weight.grams / 1000))
         return failed("amount", candidates)

@@ -12,6 +12,7 @@ Language = Literal["en", "ru"]
 FALLBACK = 100.0  # grams, where a food has no measure that could stand for a portion
 _AS_PIECE = 15  # a bare number up to this many is a count; above it may be grams
 _AS_LITRES = 2.0  # a bare number below this, with a fraction, of a drink
+_WHOLE = ("whole", "pizza", "pie", "cake", "loaf")
 _SPLASH = {"tsp": 1.0, "tbsp": 2.0}  # of what is taken with a drink: sugar by the teaspoon, milk by two tablespoons
 
 # Which of a food's measures may stand for a unit that it has none for; the first that there is.
@@ -70,6 +71,8 @@ def to_grams(quantity: Quantity, food: Food, language: Language = "en") -> Weigh
     size = quantity.size
     if quantity.unit is None:
         found = _bare(quantity, food, language)
+    elif quantity.unit == "oz" and _is_liquid(food):
+        found = _measured(quantity.value, "floz", food, language)
     elif UNITS[quantity.unit].kind == "mass":
         grams = quantity.value * UNITS[quantity.unit].size
         found = Weight(quantity.value, quantity.unit, grams, _named(quantity.value, quantity.unit, language))
@@ -87,10 +90,11 @@ def to_grams(quantity: Quantity, food: Food, language: Language = "en") -> Weigh
     return Weight(found.amount, found.unit, found.grams, "; ".join(notes), found.guessed)
 
 
-def usual(food: Food, language: Language = "en", beside_drink: bool = False) -> Weight:
-    """The portion that is taken where no amount is given; ``beside_drink``: what goes into a cup of tea."""
+def usual(food: Food, language: Language = "en", beside: Literal["", "food", "drink"] = "") -> Weight:
+    """The portion that is taken where no amount is given; less ``beside`` another food ("рамен с яйцом"), still less in
+    a cup of tea."""
     found: Weight | None = None
-    if beside_drink:
+    if beside == "drink":
         sweet = (food.per_100g.carbohydrate_g or 0) > 50
         unit = "tsp" if sweet else "tbsp"
         if food.density or _own(unit, food):
@@ -99,7 +103,8 @@ def usual(food: Food, language: Language = "en", beside_drink: bool = False) -> 
         rich = (food.per_100g.fat_g or 0) > 50 or (food.per_100g.carbohydrate_g or 0) > 60
         order = ("serving", "tbsp", *_ALIKE["serving"]) if rich else ("serving", *_ALIKE["serving"])
         serving, piece = _own("serving", food), _own("piece", food)
-        if serving and piece and serving.source.startswith("USDA"):
+        small = serving and piece and piece.grams / piece.amount < serving.grams / serving.amount
+        if serving and piece and (serving.source.startswith("USDA") or (beside and small)):
             order = ("piece", *order)  # of an apple, not of a label
         unit = next((unit for unit in order if _own(unit, food)), "")
         found = _measured(1.0, unit, food, language) if unit else None
@@ -126,6 +131,11 @@ def _bare(quantity: Quantity, food: Food, language: Language) -> Weight:
     ):
         weight = _measured(value, "l", food, language)
         return Weight(value, "l", weight.grams, _WORDS["as_litres"][language])
+    if value >= 5 and not quantity.vague and _own("tbsp", food) and not liquid:
+        return Weight(value, "g", value, _WORDS["as_grams"][language])  # "масло 10"
+    whole = next((measure for unit in _WHOLE if (measure := _own(unit, food))), None)
+    if value < 1 and whole:
+        return Weight(value, whole.unit, value * whole.grams / whole.amount, _cited(whole))  # "half a pizza"
     if value > _AS_PIECE and not (piece and piece.grams / piece.amount * value <= 1000):
         if liquid:
             return Weight(value, "ml", _measured(value, "ml", food, language).grams, _WORDS["as_ml"][language])
@@ -183,8 +193,8 @@ def _of_size(quantity: Quantity, food: Food) -> Measure | None:
 
 
 def _is_liquid(food: Food) -> bool:
-    """Whether it is sold and drunk by volume: the table weighs a fluid ounce, a glass, or a cup near that of water."""
-    if any(_own(unit, food) for unit in ("floz", "glass", "mug", "bottle", "shot", "wineglass", "teacup")):
+    """Whether it is drunk: the table weighs a fluid ounce or a mug of it, or it is about as heavy as water."""
+    if any(_own(unit, food) for unit in ("floz", "mug", "bottle", "shot", "wineglass", "teacup")):
         return True
     return food.density is not None and 0.9 <= food.density <= 1.1 and not _own("piece", food)
 

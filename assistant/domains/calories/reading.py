@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Protocol
+from typing import Literal, Protocol
 
 from assistant.domains.calories import lemmas, units, when
 from assistant.domains.calories.foods import SURE, Candidate
@@ -117,10 +117,12 @@ class Reading:
         self.mentions.append(mention)
         self.mentions.sort(key=lambda each: each.start)
 
-    def beside_drink(self, mention: Mention, foods: Names) -> bool:
-        """Whether it was in a cup of tea or coffee."""
-        drink = next((other for other in self.mentions if other.start == mention.beside), None)
-        return drink is not None and any(reading in _HOT_DRINKS for reading in lemmas.lemmas(drink.words))
+    def beside(self, mention: Mention) -> Literal["", "food", "drink"]:
+        """What it came with: "кофе с молоком"."""
+        other = next((other for other in self.mentions if other.start == mention.beside), None)
+        if not other:
+            return ""
+        return "drink" if any(lemma in _HOT_DRINKS for lemma in lemmas.lemmas(other.words)) else "food"
 
     def spans(self, start: int, end: int, longest: int) -> list[tuple[int, int]]:
         """Runs of up to ``longest`` words there that may name a food, and the mentions."""
@@ -175,7 +177,7 @@ _NOT = re.compile(
 _SKIPPED = STOP_WORDS | frozenset(
     """also then plus about approximately around roughly almost nearly maybe today etc ok okay yes well really very just quick
     home homemade fresh tasty delicious nice good great yummy usual piece bit little lot lots side top mixed kcal calories
-    calorie cal protein grams hi hello thanks thank please morning afternoon evening night day meal food ate
+    calorie cal grams drained rinsed peeled rare done easy hi hello thanks thank please morning afternoon evening night day meal food ate
     ккал калория кал день утро вечер ночь еда приём прием пища меню дом работа офис кафе ресторан гость друг подруга мама
     папа муж жена бабушка кухня стол раз итог дневник рацион привет спасибо свой домашний вкусный любимый обычный хороший
     небольшой большой маленький весь самый этот тот такой другой мой наш твой ещё еще тоже также потом затем примерно около
@@ -196,18 +198,22 @@ _SEPARATORS = (
     ("stop", re.compile(r"[\n;!?]|\.(?=\s|$)")),
     ("comma", re.compile(r"[,+/•*|]")),
 )
+_EGG = re.compile(r"яйц\w*|яиц\w*|eggs?", re.IGNORECASE)
+_EGG_DISH = re.compile(r"яичниц|омлет|глазунь|болтунь|скр[еэ]мбл|omelet|scrambl|fried egg|frittata", re.IGNORECASE)
 _HOT_DRINKS = frozenset(
     "чай кофе капучино латте эспрессо американо какао tea coffee cappuccino latte espresso americano cocoa".split()
 )
 _AND = frozenset("и and да плюс plus & а но but then потом затем also еще".split())
 _INTO = frozenset(["на", "в", "во", "из", "in", "on", "from"])
 _WITH = frozenset("с со with".split())
+_LITTLE = _AND | _WITH | _INTO | frozenset(["для", "от", "по", "без", "не", "к", "у", "за"])
 # What it costs an amount to belong to a food, by what stands between them; above _DROPPED it belongs to none.
 _COSTS = {"": 0.0, "with": 3.0, "and": 4.0, "comma": 4.0, "stop": 6.5}
 _OPEN_BETWEEN = 2.0  # a word that may name the food it belongs to
 _AFTER = 0.6  # "творог 200 г": the food first
 _COMMA_AFTER = 8.0  # "200 г, творог": the amount first, and a comma
 _SECOND = 3.0
+_NEGATED = 6.0  # "салат 200 г без хлеба"
 _DROPPED = 7.0
 
 
@@ -228,8 +234,9 @@ def read(text: str, foods: Names, today: date) -> Reading:
     _widen(text, tokens, mentions)
     mentions += _measured(text, tokens, quantities, mentions)
     mentions.sort(key=lambda mention: mention.start)
-    loose = _pair(text, tokens, mentions, quantities)
     _negate(text, tokens, mentions)
+    mentions = _merged(text, tokens, mentions, quantities)
+    loose = _pair(text, tokens, mentions, quantities)
     _judge(tokens, mentions)
     return Reading(text, hints, mentions, _open_runs(tokens), loose, quantities, tokens)
 
@@ -304,14 +311,17 @@ def _is_name(text: str, tokens: Sequence[_Token], size: int, foods: Names) -> bo
         return False
     if any(token.role == "hint" or token.words for token in tokens):
         return False
-    if any(token.role in ("skip", "eat", "quantity") for token in (tokens[0], tokens[-1])):
-        return False
-    # More than a blank between words is a dash or a bracket between two things.
-    if any(right.start - left.end > 2 for left, right in pairwise(tokens)):
+    ends = (tokens[0], tokens[-1])
+    if any(token.role in ("eat", "quantity") or token.text in STOP_WORDS | _LITTLE for token in ends):
         return False
     words = text[tokens[0].start : tokens[-1].end]
+    # More than a blank or a hyphen between words is a dash, a colon or a bracket between two things.
+    if re.search(r"[^\w\s'’%.,-]|\s-|-\s", words):
+        return False
     if foods.is_name(words):
         return True
+    if any(token.role == "skip" for token in ends):
+        return False
     # A modifier is no food of its own: "сыром" is not "сырой" beside "колбасой". "На воде" is one.
     named = [
         token
@@ -323,6 +333,10 @@ def _is_name(text: str, tokens: Sequence[_Token], size: int, foods: Names) -> bo
     if len(named) > 1 and not foods.is_name(text[named[0].start : named[-1].end]):
         return False
     return _is_sure(words, foods)
+
+
+def is_russian(words: str) -> bool:
+    return bool(re.search("[а-яё]", words, re.IGNORECASE))
 
 
 def _is_sure(words: str, foods: Names) -> bool:
@@ -439,6 +453,10 @@ def _pair(
         between = [token for token in tokens if left <= token.start < right]
         follower = [token for token in tokens if token.start == right]
         cost = sum(_COSTS[token.before] for token in [*between, *follower])
+        cost += _NEGATED * (
+            any(token.negated for token in follower)
+            and not any(t.negated for t in tokens if t.end <= left <= t.end + 1)
+        )
         return cost + sum(_OPEN_BETWEEN * (token.role == "open") + 0.3 * (token.role == "eat") for token in between)
 
     starts = [mention.start for mention in mentions]
@@ -481,6 +499,61 @@ def _pair(
     return loose
 
 
+def _merged(
+    text: str, tokens: Sequence[_Token], mentions: Sequence[Mention], quantities: Sequence[Quantity]
+) -> list[Mention]:
+    """One mention of two that are one dish: "котлеты из индейки", "курица в сметане", "beef burrito", "омлет из двух яиц";
+    none of a heading: "салат: помидоры, огурцы"."""
+    kept: list[Mention] = []
+    for mention in mentions:
+        before = kept[-1] if kept else None
+        gap = text[before.end : mention.start] if before else ""
+        amounts = [q for q in quantities if before and before.end <= q.start and q.end <= mention.start]
+        if not before or before.eaten is False or mention.eaten is False:
+            kept.append(mention)
+        elif (
+            _EGG.fullmatch(text[mention.start : mention.end])
+            and re.fullmatch(r"\s*\(?(?:из|с|from|with|of)?\s*", _without(text, gap, before, amounts), re.I)
+            and amounts
+            and _EGG_DISH.search(before.words)
+        ):
+            before.end = mention.end
+        elif _EGG.fullmatch(before.words) and re.fullmatch(r"[\s-]", gap) and _EGG_DISH.search(mention.words):
+            mention.start = before.start
+            kept[-1] = mention
+        elif re.fullmatch(r"\s+(?:из|на|в|во)\s+", gap, re.I):
+            before.core, before.end = before.core or before.words, mention.end
+            before.words = text[before.start : before.end]
+        elif (
+            gap == " "
+            and text[before.start : mention.end].isascii()
+            and not before.core
+            and not _follows(text, mention, mentions)
+        ):
+            mention.core, mention.start = mention.words, before.start
+            mention.words = text[mention.start : mention.end]
+            kept[-1] = mention
+        elif re.fullmatch(r"\s*:\s*", _without(text, gap, before, amounts)) and not any(
+            q.end <= before.start for q in quantities if text[q.end : before.start].isspace()
+        ):
+            kept[-1] = mention
+        else:
+            kept.append(mention)
+    return kept
+
+
+def _without(text: str, gap: str, before: Mention, amounts: Sequence[Quantity]) -> str:
+    """The gap behind ``before``, without the amounts in it."""
+    for quantity in reversed(amounts):
+        gap = gap[: quantity.start - before.end] + gap[quantity.end - before.end :]
+    return gap
+
+
+def _follows(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:
+    """Whether another name follows at once: a list without commas."""
+    return any(other.start == mention.end + 1 and text[mention.end] == " " for other in mentions)
+
+
 def _parted(text: str, start: int, end: int) -> bool:
     return any(pattern.search(text[start:end]) for _, pattern in _SEPARATORS)
 
@@ -492,6 +565,13 @@ def _negate(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) ->
             continue
         index = next((number for number, token in enumerate(tokens) if token.start >= trigger.start()), None)
         if index is None:
+            continue
+        behind = next((token for token in tokens if token.start >= trigger.end()), None)
+        if behind and behind.role == "hint":
+            continue  # "вместо обеда", "skipped lunch": a meal, no food
+        if trigger[0].casefold() in ("кроме", "помимо", "except") and re.search(
+            r"ничего|nothing", text[: trigger.start()], re.I
+        ):
             continue
         after, eats = index, 0
         while after < len(tokens):

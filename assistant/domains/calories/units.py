@@ -195,6 +195,11 @@ _AND_HALF = re.compile(r"\s+(?:с\s+половин(?:ой|кой)|and\s+(?:a\s+)
 _TIMES = re.compile(r"\s*[(,]?\s*(?:[xх×*]|по|each|of|at)\s*(?=[\d½¼¾])|\s*\(\s*(?=[\d½¼¾])", re.IGNORECASE)
 _TIMES_AFTER = re.compile(r"\s*[xх×*]\s?(\d{1,2})(?![\d\w%.,/])", re.IGNORECASE)
 _COUNT_BEFORE = re.compile(r"[xх×]\s?(\d{1,2})(?![\d\w%/])", re.IGNORECASE)
+_INVERTED = re.compile(
+    r"(?:кило)?грамм\w{0,2}|гр|мл|миллилитр\w{1,2}|штук\w?|ложк[иу]|ложек|ломтик\w{1,2}|кусочк\w{1,2}|куск[аи]|стакана|чашки"
+    r"|кружки|тарелки|порции|бокала|дольки|литра",
+    re.IGNORECASE,
+)
 _MINUS = re.compile(r"(?:[-−–](?=[\d½¼¾])|(?:минус|minus)\s+)", re.IGNORECASE)
 # What is counted or measured but is no food: percentages, calories, time, distance, money, degrees.
 _OTHER = re.compile(
@@ -368,6 +373,18 @@ def _sized(text: str, start: int) -> tuple[float, int] | None:
     return list(_SIZES)[group], match.end()
 
 
+def _inverted(text: str, unit: re.Match[str]) -> Quantity | None:
+    """``грамм двести``, ``штук 12``, ``ломтика три``: about so many, as Russian says it."""
+    assert unit.lastgroup
+    gap = re.compile(r"\s+").match(text, unit.end())
+    number = _number(text, gap.end()) if gap and _INVERTED.fullmatch(unit[0]) else None
+    if not number or _OTHER.match(text, number[1]):
+        return None
+    quantity = Quantity(number[0], unit.lastgroup, unit.start(), number[1], note=number[2])
+    own = _with_unit(text, replace(quantity, unit=None))
+    return None if own.unit else quantity
+
+
 def _multiplied(text: str, quantity: Quantity) -> Quantity:
     """``2 шт по 50 г``, ``2 x 200 g``, ``200 г x2``."""
     kind = UNITS[quantity.unit].kind if quantity.unit else "count"
@@ -408,6 +425,8 @@ def _half_word(text: str, start: int, is_food: Callable[[str], bool]) -> Quantit
 def _without_number(text: str, start: int) -> Quantity | None:
     """``стакан молока``, ``glass of milk``, ``большой банан``: one."""
     unit = _UNIT.match(text, start)
+    if unit and (inverted := _inverted(text, unit)):
+        return inverted
     if unit and unit.lastgroup:
         kind = UNITS[unit.lastgroup].kind
         english = unit[0][0].isascii()
