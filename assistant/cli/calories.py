@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -46,7 +47,14 @@ def calories() -> None:
     """
 
 
-@calories.command()
+class _Said(click.Command):
+    """A command whose words may begin with a negative amount, which is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f" {arg}" if re.match(r"-\s*\d", arg) else arg for arg in args])
+
+
+@calories.command(cls=_Said)
 @click.argument("text", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: items, unknown, totals.")
 @model_flags
@@ -69,7 +77,7 @@ def parse(text: Sequence[str], as_json: bool, model: str | None, options: Sequen
         click.echo(say("no_food"), err=True)
 
 
-@calories.command()
+@calories.command(cls=_Said)
 @click.argument("text", nargs=-1)
 @click.option("-y", "--yes", is_flag=True, help="Record what was read as it is; do not ask.")
 @click.option("--day", "day_said", metavar="DAY", help="2026-01-31, 31.01, yesterday, вчера, вторник; else today.")
