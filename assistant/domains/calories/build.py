@@ -269,7 +269,8 @@ def names_of(cell: str) -> list[str]:
 
 
 def as_written(name: str) -> list[str]:
-    return [dictionary_form(word.text) for word in words(name)]
+    """Its lemmas. A percentage is no part of a name: it is compared with the table's fat."""
+    return [dictionary_form(word.text) for word in words(name) if word.percent is None]
 
 
 def capitalised(name: str) -> str:

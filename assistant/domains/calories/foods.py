@@ -145,10 +145,6 @@ class Foods:
         number = self._numbers.get(identity)
         return None if number is None else self._food(number)
 
-    def is_alias(self, lemmas: list[str]) -> bool:
-        """Whether these lemmas, in any order, are a known name."""
-        return lemmas in self._names
-
     def is_name(self, text: str) -> bool:
         """Whether the words are a known name, in any case, number, order and reading, with nothing beside it."""
         return self._names.is_name(text)

@@ -88,9 +88,6 @@ class Names:
         self._modifiers = {word for phrase in phrases for word in phrase}
         self._resolved: dict[str, tuple[tuple[str, float], ...]] = {}
 
-    def __contains__(self, lemmas: Sequence[str]) -> bool:
-        return _key(lemmas) in self._names
-
     @cached_property
     def vocabulary(self) -> list[str]:
         return sorted(self._by_word.keys() | self._modifiers)
