@@ -12,7 +12,7 @@ Language = Literal["en", "ru"]
 FALLBACK = 100.0  # grams, where a food has no measure that could stand for a portion
 _AS_PIECE = 15  # a bare number up to this many is a count; above it may be grams
 _AS_LITRES = 2.0  # a bare number below this, with a fraction, of a drink
-_WHOLE = ("whole", "pizza", "pie", "cake", "loaf")
+_WHOLE = ("whole", "pizza", "pie", "cake", "loaf", "melon", "fruit", "head")
 _SPLASH = {"tsp": 1.0, "tbsp": 2.0}  # of what is taken with a drink: sugar by the teaspoon, milk by two tablespoons
 
 # Which of a food's measures may stand for a unit that it has none for; the first that there is.
@@ -35,7 +35,6 @@ _ALIKE: dict[str, tuple[str, ...]] = {
     "head": ("piece",),
     "ear": ("piece",),
     "fillet": ("piece", "serving"),
-    "loaf": ("piece",),
     "stick": ("piece", "strip"),
     "leaf": ("piece",),
     "clove": ("piece",),

@@ -19,6 +19,8 @@ from assistant.memory.stemming import STOP_WORDS
 
 
 LONGEST_NAME = 6  # words
+MOST_AMOUNTS = 200
+_MOST_OPEN = 2  # words that nobody knows beside a name, in a clause without a verb
 
 
 class Names(Protocol):
@@ -204,6 +206,10 @@ _HOT_DRINKS = frozenset(
     "чай кофе капучино латте эспрессо американо какао tea coffee cappuccino latte espresso americano cocoa".split()
 )
 _AND = frozenset("и and да плюс plus & а но but then потом затем also еще".split())
+_ENGLISH_VERBS = frozenset(
+    """is are was were be been am will would shall should can could may might do does did says said has make makes made go
+    went looks look smells smell like likes love loves grow grows""".split()
+)
 _INTO = frozenset(["на", "в", "во", "из", "in", "on", "from"])
 _WITH = frozenset("с со with".split())
 _LITTLE = _AND | _WITH | _INTO | frozenset(["для", "от", "по", "без", "не", "к", "у", "за"])
@@ -212,7 +218,8 @@ _COSTS = {"": 0.0, "with": 3.0, "and": 4.0, "comma": 4.0, "stop": 6.5}
 _OPEN_BETWEEN = 2.0  # a word that may name the food it belongs to
 _AFTER = 0.6  # "творог 200 г": the food first
 _COMMA_AFTER = 8.0  # "200 г, творог": the amount first, and a comma
-_SECOND = 3.0
+_SECOND = 2.0
+_DISH = 100.0  # grams or millilitres
 _NEGATED = 6.0  # "салат 200 г без хлеба"
 _DROPPED = 7.0
 
@@ -220,13 +227,10 @@ _DROPPED = 7.0
 def read(text: str, foods: Names, today: date) -> Reading:
     """The reading of a text of any length; nothing is guessed."""
     hints = when.find(text, today)
-    tokens = _tokens(text, hints)
+    quantities = units.find(text, [(hint.start, hint.end) for hint in hints if hint.end > hint.start], foods.is_name)
+    quantities = quantities[:MOST_AMOUNTS]
+    tokens = _tokens(text, hints, quantities)
     mentions = _named(text, tokens, foods)
-    quantities = units.find(
-        text,
-        [(hint.start, hint.end) for hint in hints if hint.end > hint.start],
-        foods.is_name,
-    )
     quantities = _part(text, mentions, quantities, foods)
     for token in tokens:
         if any(q.start <= token.start < q.end for q in quantities) and not token.words:
@@ -241,7 +245,13 @@ def read(text: str, foods: Names, today: date) -> Reading:
     return Reading(text, hints, mentions, _open_runs(tokens), loose, quantities, tokens)
 
 
-def _tokens(text: str, hints: Sequence[when.Hint]) -> list[_Token]:
+def _tokens(text: str, hints: Sequence[when.Hint], quantities: Sequence[Quantity]) -> list[_Token]:
+    for quantity in quantities:  # the points of "ч. л." and the comma of "1,5" separate nothing
+        text = (
+            text[: quantity.start]
+            + "".join("_" if char in ".,/+" else char for char in text[quantity.start : quantity.end])
+            + text[quantity.end :]
+        )
     tokens = [_Token(word.text, word.start, word.end) for word in lemmas.words(text)]
     tokens += _emoji(text)
     tokens.sort(key=lambda token: token.start)
@@ -385,6 +395,8 @@ def _widen(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) -> 
                 break  # it describes the next one
             last += 1
             tokens[last].role = "food"
+        if (mention.start, mention.end) != (tokens[first].start, tokens[last].end):
+            mention.core = mention.words
         mention.start, mention.end = tokens[first].start, tokens[last].end
         mention.words = text[mention.start : mention.end]
 
@@ -468,11 +480,11 @@ def _pair(
             return 0.0, ()
         quantity = quantities[number]
         behind = sum(start < quantity.start for start in starts)
-        options = [(_DROPPED if not quantity.vague else 2.0, -1)]
+        options = [(_DROPPED if quantity.unit or not quantity.vague else 2.0, -1)]
         if behind and not quantity.vague and behind - 1 >= last:
             options.append((_AFTER + distance(mentions[behind - 1].end, quantity.start), behind - 1))
         elif behind and quantity.unit and behind - 1 >= last:
-            options.append((_AFTER + 2 + distance(mentions[behind - 1].end, quantity.start), behind - 1))
+            options.append((_AFTER + 0.5 + distance(mentions[behind - 1].end, quantity.start), behind - 1))
         if behind < len(mentions):
             cost = distance(quantity.end, mentions[behind].start)
             options.append((cost + _COMMA_AFTER * _parted(text, quantity.end, mentions[behind].start), behind))
@@ -496,7 +508,19 @@ def _pair(
             right.beside = left.start
         elif left.beside is not None and len(between) == 2 and between[0].before == "and" and not right.quantities:
             right.beside = left.beside
+        if right.beside == left.start and not left.quantities and right.eaten is not False:
+            # "щи со сметаной 400 г": so much of the dish; "чай с сахаром 2 ложки": of the sugar.
+            whole = [q for q in right.quantities if q.start >= right.end and _is_dish(q)]
+            left.quantities += whole
+            right.quantities = [q for q in right.quantities if q not in whole]
     return loose
+
+
+def _is_dish(quantity: Quantity) -> bool:
+    unit = units.UNITS.get(quantity.unit or "")
+    if not unit or unit.kind == "count":
+        return quantity.unit in ("plate", "serving", "slice", "piece")
+    return unit.size * quantity.value >= _DISH
 
 
 def _merged(
@@ -595,6 +619,10 @@ def _negate(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) ->
                 hit = []
         for mention in hit:
             mention.eaten = False
+        if trigger["without"] and len(hit) == 2 and text[hit[0].end : hit[1].start] == " ":
+            # "no sugar cola": what it is without stands before it.
+            hit[1].core, hit[1].start, hit[1].eaten = hit[1].words, trigger.start(), None
+            hit[1].words = text[trigger.start() : hit[1].end]
 
 
 def _starts_anew(tokens: Sequence[_Token], at: int, without: bool) -> bool:
@@ -625,11 +653,16 @@ def _judge(tokens: Sequence[_Token], mentions: Sequence[Mention]) -> None:
         own = next(
             (clause for clause in clauses if clause and clause[0].start <= mention.start <= clause[-1].start), []
         )
-        plain = not any(token.role == "open" for token in own)
+        unknown = sum(token.role == "open" for token in own)
+        plain = not unknown or (unknown <= _MOST_OPEN and not any(_is_verb(token.text) for token in own))
         said = any(token.role in ("eat", "hint") for token in own)
         amount = any(quantity.unit or not quantity.vague for quantity in mention.quantities)
         if amount or said or plain:
             mention.eaten = True
+
+
+def _is_verb(word: str) -> bool:
+    return word in _ENGLISH_VERBS or bool(lemmas.grammemes(word) & {"VERB", "PRED", "ADJS", "PRTS"})
 
 
 def _open_runs(tokens: Sequence[_Token]) -> list[tuple[int, int]]:

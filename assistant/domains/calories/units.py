@@ -100,7 +100,7 @@ leaf; count; 0; leaf; лист; leaf|leaves|листа?|листик~|листь
 bunch; count; 0; bunch; пучок; bunch(es)?|пуч(ок|к~)|гроздь|грозди|веточк~|веточек
 head; count; 0; head; кочан; heads?|кочан~|головк~
 ear; count; 0; ear; початок; ears?|початок|початк~
-loaf; count; 0; loaf; буханка; loaf|loaves|батона|буханк~
+loaf; count; 400; loaf; буханка; loaf|loaves|батона|буханк~
 fillet; count; 0; fillet; филе; fillets?
 piece; count; 0; piece; шт.; pieces?|pcs?|шт|штук~|штучк~|штучек
 """
