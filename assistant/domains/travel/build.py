@@ -64,16 +64,6 @@ _CAPITALS = {
     "PW": "melekeok",
     "IS": "reykjavik",
 }
-# Small places that are famous without many names.
-_KEPT = {
-    ("GE", "Mestia"),
-    ("RU", "Listvyanka"),
-    ("RU", "Plyos"),
-    ("TR", "Kemer"),
-    ("RU", "Naryan-Mar"),
-    ("RU", "Pereslavl’-Zalesskiy"),
-    ("FR", "Chamonix-Mont-Blanc"),
-}
 _RUSSIAN = re.compile(r"[А-ЯЁ][а-яё]*(?:[ -][А-ЯЁа-яё][а-яё]*)*")
 _OTHER_LANGUAGES = re.compile(r"(?: шаары| хот| ош| балһсн|ъ)$|[жшцч]ы(?![ен])|[бвгджзклмнпрстфх]ъ[^еёюя]")
 _LATIN = re.compile(r"[^\W\d_][\w .'’‘`ʻ-]{2,24}")
@@ -117,13 +107,18 @@ class _Build:
         self.countries = countries
         self.capitals: dict[str, int] = {}
         self.zones: dict[str, int] = {}
+        self.fixed = {(country, fold(name)): names for country, name, *names in _rows("names.tsv")}
+        # Of namesakes in a country the largest is meant.
+        self.kept = {}
+        for city in sorted(cities, key=lambda each: int(each["population"])):
+            if (key := (city["countrycode"], fold(city["name"]))) in self.fixed:
+                self.kept[key] = city["geonameid"]
         self.cities = [city for city in cities if self._wanted(city)]
         self.by_name: dict[tuple[str, str], dict[str, Any]] = {}
         for city in sorted(self.cities, key=lambda each: int(each["population"])):
             self.by_name[city["countrycode"], fold(city["name"])] = city
         self.airports = {row["iata"]: row for row in _airports()}
         self.aliases: dict[tuple[str, int], int] = {}
-        self.russian = {(country, fold(name)): russian for country, name, russian in _rows("russian.tsv")}
 
     def all(self) -> None:
         regions = self._regions()
@@ -154,7 +149,7 @@ class _Build:
         large = population >= 50_000 or (population >= 15_000 and names >= 8)
         near = city["countrycode"] in NEAR_RUSSIA and population >= 5_000
         famous = names >= (16 if population >= 5_000 else 20) and population > 0
-        return large or near or famous or (city["countrycode"], city["name"]) in _KEPT
+        return large or near or famous or city["geonameid"] in self.kept.values()
 
     def _zone(self, name: str) -> int:
         if name not in self.zones:
@@ -195,7 +190,8 @@ class _Build:
     def _cities(self, regions: dict[tuple[str, str], int]) -> None:
         for city in self.cities:
             place, country, names = city["geonameid"], city["countrycode"], city["alternatenames"]
-            shown, russian = _shown(city["name"]), self._russian_of(city)
+            english = self._fixed(city)[1:]
+            shown, russian = english[0] if english else _shown(city["name"]), self._russian_of(city)
             capital = self.capitals.get(country) == place
             row = {
                 "lat": city["latitude"],
@@ -207,6 +203,7 @@ class _Build:
                 "prominence": max(city["population"], 1_000) * (len(names) + 1) ** 2 // 100 * (3 if capital else 1),
             }
             self._place(place, "city", shown, russian, row)
+            self._alias(city["name"], place, 0)
             widely = city["population"] >= 300_000 or capital or len(names) > 50
             for name in names:
                 latin = widely and _LATIN.fullmatch(name) and name[0].isupper() and not name.isupper()
@@ -215,9 +212,14 @@ class _Build:
 
     def _russian_of(self, city: dict[str, Any]) -> str:
         if "russian" not in city:
-            fixed = self.russian.get((city["countrycode"], fold(city["name"])))
-            city["russian"] = fixed or _russian(city)
+            fixed = self._fixed(city)
+            city["russian"] = fixed[0] if fixed and fixed[0] else _russian(city)
         return str(city["russian"])
+
+    def _fixed(self, city: dict[str, Any]) -> list[str]:
+        """What ``names.tsv`` says: Russian name, and English name if it is another."""
+        key = (city["countrycode"], fold(city["name"]))
+        return self.fixed.get(key, []) if self.kept.get(key) == city["geonameid"] else []
 
     def _countries(self) -> None:
         from babel import Locale

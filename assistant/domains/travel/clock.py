@@ -26,17 +26,17 @@ class Daylight:
     minutes: int
 
 
-def checked(on: date) -> date:
+def checked(on: date, language: str = "en") -> date:
     """The day itself.
 
     Raises:
         UsageError: nothing is known about that year.
     """
-    if not FIRST_YEAR <= on.year <= LAST_YEAR:
-        raise UsageError(
-            f"Nothing is known about the year {on.year}.", f"Give a day from {FIRST_YEAR} to {LAST_YEAR}: 2027-05-31."
-        )
-    return on
+    if FIRST_YEAR <= on.year <= LAST_YEAR:
+        return on
+    if language == "ru":
+        raise UsageError(f"О {on.year} годе ничего не известно.", f"Годятся дни с {FIRST_YEAR} по {LAST_YEAR} год.")
+    raise UsageError(f"Nothing is known about the year {on.year}.", f"Give a day from {FIRST_YEAR} to {LAST_YEAR}.")
 
 
 def offset_minutes(timezone: str, on: date) -> int:

@@ -12,6 +12,7 @@ _SHORT = {  # CLDR gives the official name, or one with "о-ва"
         "MM": "Мьянма",
         "PS": "Палестина",
         "US": "США",
+        "KR": "Южная Корея",
         "ZA": "ЮАР",
         "CD": "ДР Конго",
         "CG": "Конго",

@@ -8,15 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from assistant.domains.travel import airports as airport_table
-from assistant.domains.travel import clock, countries, public_holidays
+from assistant.domains.travel import clock, countries, geography, public_holidays
 from assistant.domains.travel.countries import country_name, thousands
-from assistant.domains.travel.geography import (
-    CRUISE_KM_PER_HOUR,
-    GROUND_MINUTES,
-    distance_km,
-    duration,
-    flight_minutes,
-)
 from assistant.domains.travel.places import Place, Places
 from models.errors import UsageError
 
@@ -133,9 +126,10 @@ def facts(
     Raises:
         UsageError: a year of which nothing is known, or an end before the start.
     """
-    start = clock.checked(on or date.today())
-    if until is not None and clock.checked(until) < start:
-        raise UsageError(f"The end {until} lies before the start {start}.")
+    start = clock.checked(on or date.today(), language)
+    if until is not None and clock.checked(until, language) < start:
+        words = ("Конец", "раньше начала") if language == "ru" else ("The end", "lies before the start")
+        raise UsageError(f"{words[0]} {until} {words[1]} {start}.")
     end = until or start + timedelta(days=DAYS_AHEAD)
     table = places or Places.open()
     try:
@@ -214,7 +208,7 @@ class _Telling:
         yield "utc_offset", minutes, f"{clock.offset_text(minutes)} ({day})", clock.TIME_ZONES
         if self.home:
             ahead = minutes - clock.offset_minutes(self.home.timezone, on)
-            by = duration(abs(ahead), self.language)
+            by = geography.duration(abs(ahead), self.language)
             text = self._say(
                 "the same time" if not ahead else f"{by} {'ahead' if ahead > 0 else 'behind'}",
                 "то же время" if not ahead else f"{'вперёд' if ahead > 0 else 'назад'} на {by}",
@@ -234,7 +228,7 @@ class _Telling:
         rise = fall = None
         if sun.sunrise and sun.sunset:
             rise, fall = f"{sun.sunrise:%H:%M}", f"{sun.sunset:%H:%M}"
-            long = duration(sun.minutes, self.language)
+            long = geography.duration(sun.minutes, self.language)
             text = self._say(f"sunrise {rise}, sunset {fall}, {long}", f"восход {rise}, закат {fall}, {long}")
         else:
             polar_day = sun.minutes > 0
@@ -262,22 +256,19 @@ class _Telling:
     def _way(self) -> Iterator[Told]:
         if self.home is None:
             return
-        kilometres = distance_km(self.home, self.place)
+        kilometres = geography.distance_km(self.home, self.place)
         if kilometres < 1:
             return
         start, end = (each.name(self.language) + self._stands(each) for each in (self.home, self.place))
         text = f"{self._number(round(kilometres))} {self._say('km', 'км')} ({start} – {end}"
         text += self._say(", as the crow flies)", ", по прямой)")
-        source = f"WGS84, geographiclib; {self.home.source}; {self.place.source}"
+        source = f"{geography.SOURCE}; {self.home.source}; {self.place.source}"
         yield "distance", round(kilometres), text, source
-        minutes = flight_minutes(kilometres)
+        minutes = geography.flight_minutes(kilometres)
         if minutes:
-            formula = self._say(
-                f"{GROUND_MINUTES} min + distance / {CRUISE_KM_PER_HOUR} km/h, stops not counted; no timetable",
-                f"{GROUND_MINUTES} мин + расстояние / {CRUISE_KM_PER_HOUR} км/ч, без пересадок; это не расписание",
-            )
+            formula = geography.formula(self.language)
             about = self._say("about", "около")
-            yield "flight_time", minutes, f"{about} {duration(minutes, self.language)} ({formula})", formula
+            yield "flight_time", minutes, f"{about} {geography.duration(minutes, self.language)} ({formula})", formula
 
     def _airports(self) -> Iterator[Told]:
         near = airport_table.nearest_airports(self.places, self.place)
@@ -300,14 +291,14 @@ class _Telling:
             name = country_name(country, self.language)
             if found is None:
                 text = self._say(f"not known for {name}: check online", f"{name}: нет данных, проверьте в интернете")
-                yield key, None, text, public_holidays.SOURCE
+                yield key, None, text, public_holidays.source()
                 continue
             listed = "; ".join(f"{self._day(each.day)} {each.name}" for each in found)
             none = self._say(
                 f"none from {self._day(self.start)} to {self._day(self.end)}",
                 f"с {self._day(self.start)} по {self._day(self.end)} нет",
             )
-            yield key, [each.to_json() for each in found], f"{name}: {listed or none}", public_holidays.SOURCE
+            yield key, [each.to_json() for each in found], f"{name}: {listed or none}", public_holidays.source()
 
     def _day(self, on: date) -> str:
         return f"{on:%d.%m.%Y}" if self.language == "ru" else on.isoformat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assistant.domains.travel.places import Place
 
+SOURCE = "WGS84, geographiclib"
 # Of airliners: taxiing, climb and approach as half an hour on top of cruising, and the detours of airways in the speed.
 CRUISE_KM_PER_HOUR = 800
 GROUND_MINUTES = 30
@@ -27,6 +28,14 @@ def flight_minutes(kilometres: float) -> int | None:
     if kilometres < NO_FLIGHT_BELOW_KM:
         return None
     return _STEP * round((GROUND_MINUTES + kilometres / CRUISE_KM_PER_HOUR * 60) / _STEP)
+
+
+def formula(language: str) -> str:
+    """How :func:`flight_minutes` comes to its number, for people."""
+    if language == "ru":
+        how = f"{GROUND_MINUTES} мин + расстояние / {CRUISE_KM_PER_HOUR} км/ч"
+        return f"{how}, без пересадок; это не расписание"
+    return f"{GROUND_MINUTES} min + distance / {CRUISE_KM_PER_HOUR} km/h, stops not counted; no timetable"
 
 
 def duration(minutes: int, language: str) -> str:

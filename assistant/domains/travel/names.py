@@ -6,6 +6,14 @@ import itertools
 import re
 import unicodedata
 
+# Words for where people go that some small town happens to be called too.
+NO_PLACES = frozenset(
+    """
+    море моря горы гора дом дома домой дача дачу природа природу отпуск поход север юг запад восток европа европу
+    азия азию африка африку отдых пляж лес озеро озера столица город страна заграница где нибудь куда еда еды музей
+    sea mountains home beach nature abroad europe asia africa north south east west island city country capital
+    """.split()  # noqa: SIM905 - words are easier to read so
+)
 _LATIN_SPECIAL = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i", "ə": "a", "ё": "е"}
 )
@@ -29,7 +37,7 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
     "ей": ("а", "я", "ь", "ая", "яя", "и", "ья"),
     "ую": ("ая",),
     "юю": ("яя",),
-    "ых": ("ые",),
+    "ых": ("ые", "ы"),
     "их": ("ие", "ые"),
     "ыми": ("ые",),
     "ими": ("ие", "ые"),
@@ -59,6 +67,18 @@ _ENDINGS: dict[str, tuple[str, ...]] = {
 }
 _FLEETING = re.compile("(?<=[бвгджзклмнпрстфхцчшщ])[ьй]?([клнрц])$")
 
+_BEFORE = re.compile(
+    r"(?:in|to|from|at|near|around|via|into|visit|visiting|trip to|в|во|на|из|изо|до|от|с|со|к|ко|по|через|около|под"
+    r"|для|у|возле|об?)\s+",
+    re.IGNORECASE,
+)
+_KINDS = re.compile(
+    r"(?:the|(?:the\s+)?(?:city|town|island|state|republic|country|lake)(?:\s+of)?|г\.?|гор\.|город(?:а|у|е|ом)?|остров(?:а|у|е|ом)?|о\.|о-в"
+    r"|штат(?:а|у|е|ом)?|стран(?:а|ы|е|у|ой)|озер(?:о|а|у|е|ом)|пос(?:[её]лок|\.)|курорт(?:а|е|у)?)\s+",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(r"\s+(?:city|island|airport|сити)$", re.IGNORECASE)
+
 
 def fold(text: str) -> str:
     """The key of a name: small letters without accents, words with one space between, ``St.`` as ``saint``."""
@@ -80,6 +100,16 @@ def nominatives(key: str) -> list[str]:
     forms = [_word_nominatives(word) for word in key.split(" ")]
     # Only as many as can be looked up: names have few words that decline.
     return list(itertools.islice((" ".join(words) for words in itertools.product(*forms)), _MOST_FORMS))
+
+
+def readings(text: str) -> list[str]:
+    """The words themselves, then without preposition, kind and article in front of them."""
+    found = [text.strip(' .,;:!?«»"()')]
+    for before in (_BEFORE, _KINDS, _KINDS):
+        shorter = before.sub("", found[-1], count=1) if before.match(found[-1]) else found[-1]
+        found.append(shorter)
+    found.append(_AFTER.sub("", found[-1]))
+    return [each for each in dict.fromkeys(found) if each]
 
 
 def _word_nominatives(word: str) -> list[str]:

@@ -6,19 +6,21 @@ import re
 import sqlite3
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from assistant.domains.travel.names import fold, nominatives
+from assistant.domains.travel.names import NO_PLACES, fold, nominatives, readings
+from assistant.domains.travel.place import Ambiguous, Place
 from assistant.domains.travel.spelling import distance
+from assistant.memory.stemming import STOP_WORDS
 from models.errors import UserError
+
+__all__ = ["Ambiguous", "Place", "Places"]
 
 DATA = Path(__file__).with_name("data")
 DEGREE = 100_000  # the table has coordinates in 1e-5 degrees
 AIRPORTS = -10_000  # ids of airports are below
-GEONAMES = "GeoNames (geonames.org, CC BY 4.0)"
 LONGEST_QUERY = 200  # characters; no name of a place is longer
 MOST_CANDIDATES = 8
 
@@ -28,8 +30,8 @@ NEAR_RUSSIA = frozenset(["RU", "BY", "UA", "KZ", "GE", "AM", "AZ", "UZ", "KG", "
 Language = Literal["en", "ru"]
 
 _FAR_LARGER = 10  # times: then nobody means the smaller one without saying so
-_RANKS = (1.0, 0.02, 0.01)  # main name, other name, code
-_DECLINED = 0.3  # "Лима" may be a case of "Лим", but is rather itself
+_RANKS = (1.0, 0.004, 0.004)  # main name, other name, code
+_DECLINED = 0.05  # "Лима" may be a case of "Лим", but is rather itself
 _SELECT = """
 select p.id, p.kind, p.en, p.ru, p.country, r.en, r.ru, p.lat, p.lon, z.name, p.population, p.prominence, p.stands, ''
 from place p join zone z on z.id = p.zone left join region r on r.id = p.region where p.id in ({})
@@ -38,95 +40,14 @@ select a.id, 'airport', a.en, coalesce(a.ru, 'аэропорт ' || p.ru, a.en),
        0, a.prominence, '', a.iata
 from airport a join zone z on z.id = a.zone left join place p on p.id = a.city where a.id in ({})
 """
-_BEFORE = re.compile(
-    r"(?:in|to|from|at|near|around|via|into|visit|visiting|trip to|в|во|на|из|изо|до|от|с|со|к|ко|по|через|около|под"
-    r"|для|у|возле|об?)\s+",
-    re.IGNORECASE,
-)
-_KINDS = re.compile(
-    r"(?:the|(?:the\s+)?(?:city|town|island|state|republic|country|lake)(?:\s+of)?|г\.?|гор\.|город(?:а|у|е|ом)?|остров(?:а|у|е|ом)?|о\.|о-в"
-    r"|штат(?:а|у|е|ом)?|стран(?:а|ы|е|у|ой)|озер(?:о|а|у|е|ом)|пос(?:[её]лок|\.)|курорт(?:а|е|у)?)\s+",
-    re.IGNORECASE,
-)
-_AFTER = re.compile(r"\s+(?:city|island|airport|сити)$", re.IGNORECASE)
-_WITHIN = re.compile(r"\s*(?:,|\(|\bштат\b|\s[вi]о?n?\s)\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A place on earth.
-
-    Attributes:
-        id: of GeoNames; below zero for what only our tables have.
-        kind: city, country, region, island, lake, mountain or airport.
-        country: ISO 3166 code of two letters.
-        region_en, region_ru: state or oblast, where the table names it.
-        latitude, longitude: in degrees.
-        timezone: of the IANA database.
-        population: 0 where it is not known.
-        stands: what the coordinates and the time zone are of when not of the place itself: ``airport:DPS`` or
-            ``city:611717`` (a capital).
-        iata: of an airport.
-    """
-
-    id: int
-    kind: str
-    name_en: str
-    name_ru: str
-    country: str
-    region_en: str | None
-    region_ru: str | None
-    latitude: float
-    longitude: float
-    timezone: str
-    population: int
-    prominence: int
-    stands: str = ""
-    iata: str = ""
-
-    def name(self, language: str) -> str:
-        """In Russian or English; the English one where there is no Russian."""
-        return self.name_ru if language == "ru" else self.name_en
-
-    def region(self, language: str) -> str | None:
-        """State, province or oblast."""
-        return self.region_ru if language == "ru" else self.region_en
-
-    def to_json(self, language: str) -> dict[str, Any]:
-        """For programs; coordinates in degrees, population None where it is not known."""
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "name": self.name(language),
-            "name_en": self.name_en,
-            "name_ru": self.name_ru,
-            "country": self.country,
-            "region": self.region(language),
-            "latitude": round(self.latitude, 5),
-            "longitude": round(self.longitude, 5),
-            "timezone": self.timezone,
-            "population": self.population or None,
-            "iata": self.iata or None,
-            "source": self.source,
-        }
-
-    @property
-    def source(self) -> str:
-        """Where its name and numbers come from, for people."""
-        if self.kind == "airport":
-            return f"airportsdata {self.iata}"
-        if self.stands.startswith("airport:"):
-            return f"airportsdata {self.stands[8:]}"
-        return f"{GEONAMES} no. {self.stands[5:] or self.id}" if self.id < 0 else f"{GEONAMES} no. {self.id}"
-
-
-@dataclass(frozen=True)
-class Ambiguous:
-    """A name that may be several places, best first; ``misspelt`` when none has exactly this name."""
-
-    text: str
-    candidates: tuple[Place, ...]
-    misspelt: bool = False
+_IATA = re.compile(r"[A-Z]{3}|[a-z]{3}")
+_NUMBER = re.compile(r"#-?\d{1,12}")
+_WITHIN = re.compile(r"\s*(?:,|\(|\bштат\b|\s(?:во?|in)\s)\s*", re.IGNORECASE)
+_KNOWN_AIRPORT = 1_000_000  # of prominence: its code is known in small letters too
+_KNOWN_PLACE = 1_000_000  # of prominence: its name is recognised when it is misspelt
+_WELL_KNOWN_PLACE = 20_000_000  # also when it is so short that many words are near it
+_DECLINED_ABROAD = 50_000  # of prominence: "еда" is not Ед in Eritrea
+_NEAR_AREA_KM = 250
 
 
 class Places:
@@ -221,6 +142,18 @@ class Places:
             return self.airport(code)
         return self.get(int(code)) if kind == "city" else None
 
+    def specify(self, place: Place, language: str) -> str:
+        """What to type to mean this place and none of its namesakes: ``Paris, Texas``, or its number: ``#4717560``."""
+        from assistant.domains.travel.countries import country_name
+
+        name = place.name(language)
+        areas = (place.region(language), country_name(place.country, language))
+        for text in (name, *(f"{name}, {area}" for area in areas if area)):
+            found = self.resolve(text)
+            if isinstance(found, Place) and found.id == place.id:
+                return text
+        return f"#{place.id}"
+
     def describe(self, place: Place, language: str, *, people: bool = True) -> str:
         """The name with what tells it from its namesakes: region, country, a large town near by, people."""
         from assistant.domains.travel.countries import country_name, thousands
@@ -242,7 +175,10 @@ class Places:
         text = " ".join(text.split())
         if not text or len(text) > LONGEST_QUERY:
             return []
-        for name in _readings(text):
+        if _NUMBER.fullmatch(text):
+            known = self.get(int(text[1:]))
+            return [(known, 1.0)] if known else []
+        for name in readings(text):
             if found := self._named(name):
                 return found
         return self._qualified(text)
@@ -250,6 +186,8 @@ class Places:
     def _named(self, name: str) -> list[tuple[Place, float]]:
         """Places of this name or one that it may be a case of, with how likely each is meant."""
         key = fold(name)
+        if key in NO_PLACES or (key in STOP_WORDS and not name.isupper()):
+            return []
         forms = nominatives(key)
         weights: dict[int, float] = {}
         exact: dict[int, set[str]] = {}
@@ -262,19 +200,15 @@ class Places:
                 exact.setdefault(place, set()).add(found)
                 weight = _RANKS[rank] * (1 if found == key else _DECLINED)
                 weights[place] = max(weight, weights.get(place, 0))
-        if (
-            re.fullmatch(r"[A-Z]{3}|[a-z]{3}", name)
-            and (name.isupper() or not weights)
-            and (code := self.airport(name))
-        ):
-            weights.setdefault(code.id, _RANKS[1])
+        airport = self.airport(name) if _IATA.fullmatch(name) else None
+        if airport and (name.isupper() or (not weights and airport.prominence >= _KNOWN_AIRPORT)):
+            weights.setdefault(airport.id, _RANKS[1])
         places = [
             (place, max(place.prominence, 1) * weights[place.id])
             for place in self._places(list(weights))
-            # A small far town is hardly meant in an oblique case: "еда" is not Ед in Eritrea.
-            if key in exact.get(place.id, ()) or place.country in NEAR_RUSSIA or place.prominence > 200_000
+            if key in exact.get(place.id, ()) or place.country in NEAR_RUSSIA or place.prominence > _DECLINED_ABROAD
         ]
-        return _without_capitals(sorted(places, key=lambda each: -each[1]))
+        return _without_towns_of_areas(sorted(places, key=lambda each: -each[1]))
 
     def _qualified(self, text: str) -> list[tuple[Place, float]]:
         """``Paris, Texas``, ``Paris (TX)``, ``Париж в Техасе``, ``Paris Texas``."""
@@ -282,16 +216,18 @@ class Places:
             name, where = text[: found.start()], text[found.end() :].rstrip(") ")
             if not name or not where:
                 continue
-            areas = [each for reading in _readings(where) for each in self._areas(reading)]
+            if len(where) == 2 and found[0].strip():
+                where = where.upper()  # "paris, fr"
+            areas = [each for reading in readings(where) for each in self._areas(reading)]
             if areas:
-                for reading in _readings(name):
+                for reading in readings(name):
                     inside = [each for each in self._named(reading) if any(_inside(each[0], area) for area in areas)]
                     if inside:
                         return inside
         return []
 
     def _areas(self, name: str) -> list[Place]:
-        areas = [place for place, _ in self._named(name) if place.kind in ("country", "region")]
+        areas = [place for place, _ in self._named(name) if place.kind in ("country", "region", "island")]
         if len(name) == 2 and name.isupper() and (country := self.country(name)):
             areas.append(country)
         return areas
@@ -299,25 +235,30 @@ class Places:
     def _misspelt(self, text: str) -> list[tuple[Place, int, int]]:
         """Well-known places whose name is one or two slips away, with how many; nearest and largest first."""
         off: dict[int, int] = {}
-        for name in _readings(" ".join(text[: LONGEST_QUERY + 1].split())):
+        for name in readings(" ".join(text[: LONGEST_QUERY + 1].split())):
             key = fold(name)
-            if not 4 <= len(key) <= 40:
+            if not 5 <= len(key) <= 40 or key in NO_PLACES:
                 continue
+            least = _KNOWN_PLACE if len(key) > 6 else _WELL_KNOWN_PLACE
             most = 1 if len(key) < 8 else 2
-            for known, place, letters in self._well_known:
-                if abs(len(key) - len(known)) > most + 1 or len(letters.symmetric_difference(key)) > 2 * most + 2:
+            for known, place, letters, prominence in self._well_known:
+                if (
+                    prominence < least
+                    or abs(len(key) - len(known)) > most + 1
+                    or len(letters.symmetric_difference(key)) > 2 * most + 2
+                ):
                     continue
                 # The ending of a case goes first: "Тбилисси", "в Маскве".
                 for form in (key, key[:-1] + known[-1:]):
                     if (slips := distance(form, known, most)) <= most:
-                        off[place] = min(slips, off.get(place, 9))
+                        off[place] = min(max(slips, 1), off.get(place, 9))
         found = [(place, off[place.id], place.prominence) for place in self._places(list(off))]
         return sorted(found, key=lambda each: (each[1], -each[2]))
 
     @cached_property
-    def _well_known(self) -> list[tuple[str, int, frozenset[str]]]:
-        query = "select key, place from alias join place on id = place where rank = 0 and prominence >= 1000000"
-        return [(key, place, frozenset(key)) for key, place in self._rows(query)]
+    def _well_known(self) -> list[tuple[str, int, frozenset[str], int]]:
+        query = "select key, place, prominence from alias join place on id = place where rank = 0 and prominence >= ?"
+        return [(key, place, frozenset(key), fame) for key, place, fame in self._rows(query, [_KNOWN_PLACE])]
 
     def _town_near(self, place: Place) -> Place | None:
         """The largest town within about 100 km that is much larger."""
@@ -355,26 +296,20 @@ class Places:
             return self._db.execute(query, values).fetchall()
 
 
-def _readings(text: str) -> list[str]:
-    """The words themselves, then without preposition, kind and article in front of them."""
-    found = [text.strip(' .,;:!?«»"()')]
-    for before in (_BEFORE, _KINDS, _KINDS):
-        shorter = before.sub("", found[-1], count=1) if before.match(found[-1]) else found[-1]
-        found.append(shorter)
-    found.append(_AFTER.sub("", found[-1]))
-    return [each for each in dict.fromkeys(found) if each]
-
-
-def _without_capitals(scored: list[tuple[Place, float]]) -> list[tuple[Place, float]]:
-    """Тунис the country, not its capital of the same name as well: where the country is, the town is."""
-    countries = {place.country for place, _ in scored if place.kind == "country"}
-    return [each for each in scored if each[0].kind != "city" or each[0].country not in countries]
+def _without_towns_of_areas(scored: list[tuple[Place, float]]) -> list[tuple[Place, float]]:
+    """Тунис the country, not its capital of the same name as well; so with an island and its town."""
+    areas = {place.country for place, _ in scored if place.kind == "country" or place.stands.startswith("airport:")}
+    return [each for each in scored if each[0].kind != "city" or each[0].country not in areas]
 
 
 def _inside(place: Place, area: Place) -> bool:
     if place.country != area.country or place.id == area.id:
         return False
-    return area.kind == "country" or place.region_en == area.name_en
+    if area.kind == "country" or area.region_en:
+        return area.kind == "country" or place.region_en == area.region_en
+    from assistant.domains.travel.geography import distance_km
+
+    return distance_km(place, area) <= _NEAR_AREA_KM
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -9,7 +9,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-SOURCE = "python-holidays"
 FIRST_YEAR = 1970
 
 _NOTES = {"observed": "перенос", "estimated": "дата оценена"}
@@ -46,6 +45,13 @@ def holidays_between(country: str, start: date, end: date, language: str) -> lis
 def holidays_near(country: str, on: date, days: int, language: str) -> list[Holiday] | None:
     """From ``on`` to ``days`` days after it."""
     return holidays_between(country, on, on + timedelta(days=days), language)
+
+
+def source() -> str:
+    """The source's name, for people."""
+    from importlib.metadata import version
+
+    return f"python-holidays {version('holidays')}"
 
 
 @cache
