@@ -19,7 +19,8 @@ from assistant.domains.calories import tables
 from assistant.domains.calories.amending import Ambiguous
 from assistant.domains.calories.amending import edit as edit_entry
 from assistant.domains.calories.chart import draw_week, drawable, week_lines
-from assistant.domains.calories.diary import Diary, Entry
+from assistant.domains.calories.diary import Diary
+from assistant.domains.calories.entry import Entry
 from assistant.domains.calories.foods import Foods
 from assistant.domains.calories.lemmas import lemmas
 from assistant.domains.calories.meal import rounded

@@ -14,7 +14,7 @@ from assistant import settings
 from assistant.cli.memory_display import print_table, shortened
 from assistant.domains.calories import tables
 from assistant.domains.calories.chart import day_lines, drawable
-from assistant.domains.calories.diary import Entry, total
+from assistant.domains.calories.entry import Entry, total
 from assistant.domains.calories.meal import rounded
 from assistant.domains.calories.messages import Words
 from assistant.domains.calories.sections import NoSuchDay, read_day

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 
 from assistant.domains.calories import units
-from assistant.domains.calories.diary import Diary, Entry
+from assistant.domains.calories.diary import Diary
+from assistant.domains.calories.entry import Entry
 from assistant.domains.calories.foods import SURE, Food, Foods
 from assistant.domains.calories.messages import Words
 from assistant.domains.calories.proposal import MOST_CANDIDATES, Choosing, Meals, Row, weighed

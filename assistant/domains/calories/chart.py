@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from assistant.domains.calories.diary import Day
+from assistant.domains.calories.entry import Day
 from assistant.domains.calories.foods import Nutrients
 from assistant.domains.calories.goal import Goal
 from assistant.domains.calories.messages import Words

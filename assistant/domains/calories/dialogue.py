@@ -14,7 +14,8 @@ from assistant.domains.calories import goal as goals
 from assistant.domains.calories import tables, units
 from assistant.domains.calories.amending import Ambiguous, amend, edit
 from assistant.domains.calories.chart import week_lines
-from assistant.domains.calories.diary import Diary, Entry, total
+from assistant.domains.calories.diary import Diary
+from assistant.domains.calories.entry import Entry, total
 from assistant.domains.calories.foods import Foods, Nutrients
 from assistant.domains.calories.messages import Words
 from assistant.domains.calories.proposal import Meals, read
@@ -96,11 +97,15 @@ class _Turn:
         told = [say("future_day", day=say.day(meals.rows[number - 1][0], self.today)) for number in future[:1]]
         meals = meals.without(*future)
         if not meals.rows:
-            asked = [*told, *meals.questions] or [say("no_food"), say("help")]
-            return [*asked, say("still_waiting") if self.waiting else ""]
+            asked = [*told, *meals.questions] or [say("no_food")]
+            return [*asked, self._still_waiting()]
         if QUESTION.search(self.call.text) and meals.known:
             self.data = {"kind": "question", **meals.parsed()}
-            return [*self._tables(meals), say("answer_only"), say("still_waiting") if self.waiting else ""]
+            return [
+                *self._tables(meals, with_days=False),
+                say("answer_only"),
+                say("still_waiting") if self.waiting else "",
+            ]
         if not meals.known and self.waiting:
             spans = _listed(row.span for _, row in meals.unknown)
             return [say("nothing_known", spans=spans), *meals.questions, say("still_waiting")]
@@ -137,19 +142,19 @@ class _Turn:
         how = say("how_to_answer" if known else "how_to_answer_unknown", number=1)
         return [say("proposal"), *self._tables(meals), *asked, self._choice(meals) or how]
 
-    def _tables(self, meals: Meals) -> list[str]:
+    def _tables(self, meals: Meals, *, with_days: bool = True) -> list[str]:
         """The meals as they would be recorded, and the days with them."""
         say, parts = self.say, list[str]()
         for day, meal, rows in tables.proposed(meals, say):
             parts += [f"**{tables.title(meal, day, self.today, say)}**", tables.markdown(rows, say)]
         foods = [row.item.food for row in meals.known if row.item]
         parts += tables.notes(foods, say)
-        for day in dict.fromkeys(day for day, _, row in meals.rows if row.item):
+        for day in dict.fromkeys(day for day, _, row in meals.rows if row.item and with_days):
             items = [row.item.nutrients for when, _, row in meals.rows if row.item and when == day]
             before = self.diary.entries(day, day)
             if before or self.goal:
                 parts.append(self._day("with_this", day, sum(items, total(before))))
-        return [*parts, self._disclaimer()]
+        return [*parts, self._disclaimer() if with_days else ""]
 
     def _choice(self, meals: Meals) -> str:
         """The foods to choose from, if that is asked."""
@@ -184,7 +189,7 @@ class _Turn:
             return self._set_goal(first.kcal)
         kinds: Mapping[str, Callable[[], list[str]]] = {
             "yes": self._yes, "no": self._no, "undo": self._undo, "week": self._week,
-            "goal": self._show_goal, "help": self._help,
+            "goal": self._show_goal, "help": self._help, "thanks": self._thanks,
         }  # fmt: skip
         return kinds[first.kind]()
 
@@ -262,7 +267,10 @@ class _Turn:
             return [say("nothing_to_undo")]
         entries = undone.restored or undone.removed
         told = say(f"undone_{undone.kind}", foods=self._named(entries)) if entries else say("undone_learnt")
-        return [told, say("still_waiting") if self.waiting else ""]
+        return [told, self._still_waiting()]
+
+    def _thanks(self) -> list[str]:
+        return [self.say("thanks"), self._still_waiting()]
 
     def _help(self) -> list[str]:
         self.data = {"kind": "help"}
@@ -306,6 +314,9 @@ class _Turn:
         if self.goal:
             return f"{title}:\n{tables.day_markdown(sums, self.goal, self.say)}"
         return f"{title}: {tables.summary(sums, self.say)}"
+
+    def _still_waiting(self) -> str:
+        return self.say("still_waiting") if self.waiting else ""
 
     def _disclaimer(self) -> str:
         """Once in a conversation, with the first goal that is shown."""

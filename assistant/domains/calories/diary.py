@@ -6,7 +6,6 @@ Each change is one transaction that the disk has before it is told, and can be t
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,19 +13,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assistant.database import Database, Schema, encodable
-from assistant.domains.calories.foods import Food, Foods, Nutrients
+from assistant.domains.calories.entry import Day, Entry, columns_of, entry_of, total
 from assistant.domains.calories.goal import Goal, Profile
-from assistant.domains.calories.meal import Item, rounded
+from assistant.domains.calories.meal import Item
 from models.errors import UserError
 from models.paths import diary_file
 
 Change = Literal["add", "edit", "remove"]
 
 KEPT_CHANGES = 200  # that can be taken back, one after the other
-_NUTRIENTS = ("kcal", "protein_g", "fat_g", "carbohydrate_g", "fibre_g")
 _COLUMNS = (
     "id", "day", "meal", "span", "food_id", "food", "food_ru", "source", "estimate", "amount", "unit", "grams",
-    "assumed", "how", *_NUTRIENTS, "created",
+    "assumed", "how", "kcal", "protein_g", "fat_g", "carbohydrate_g", "fibre_g", "created",
 )  # fmt: skip
 
 
@@ -47,70 +45,6 @@ SCHEMA = Schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One food of one meal as it was recorded. ``meal`` is empty where nobody said which; ``created`` is in UTC."""
-
-    id: int
-    day: date
-    meal: str
-    span: str
-    food_id: str
-    food: str
-    food_ru: str | None
-    source: str
-    estimate: bool
-    amount: float
-    unit: str
-    grams: float
-    assumed: bool
-    how: str
-    per_100g: Nutrients
-    created: datetime
-
-    @property
-    def nutrients(self) -> Nutrients:
-        """Of these grams, not rounded."""
-        return self.per_100g.times(self.grams / 100)
-
-    def item(self, foods: Foods) -> Item:
-        """As it was read, to be corrected: with the numbers of its record, and the measures that the table has now."""
-        known = foods.get(self.food_id)
-        food = Food(
-            self.food_id,
-            self.food,
-            self.food_ru,
-            self.source,
-            self.estimate,
-            self.per_100g,
-            known.measures if known else (),
-            known.density if known else None,
-        )
-        place = 0, len(self.span)
-        return Item(self.span, *place, food, self.amount, self.unit, self.grams, self.assumed, self.how)
-
-    def to_json(self) -> dict[str, Any]:
-        """Rounded as :meth:`meal.Item.to_json`."""
-        return {
-            "id": self.id,
-            "day": self.day.isoformat(),
-            "meal": self.meal,
-            "span": self.span,
-            "food_id": self.food_id,
-            "food": self.food,
-            "food_ru": self.food_ru,
-            "amount": self.amount,
-            "unit": self.unit,
-            "grams": round(self.grams, 1),
-            **rounded(self.nutrients),
-            "source": self.source,
-            "estimate": self.estimate,
-            "assumed": self.assumed,
-            "measure": self.how,
-            "created": self.created.isoformat(),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Correction:
     """The food that the user means by a span; ``lemmas`` are those of its words, separated by spaces."""
 
@@ -126,20 +60,6 @@ class Undone:
     kind: Change
     removed: tuple[Entry, ...]
     restored: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """The sum of a day; ``entries`` is 0 where nothing is known of it."""
-
-    day: date
-    totals: Nutrients
-    entries: int
-
-
-def total(entries: Iterable[Entry]) -> Nutrients:
-    """The sum of their nutrients, not rounded; what a table does not say of one entry is missing from it."""
-    return sum((entry.nutrients for entry in entries), Nutrients(0.0, 0.0, 0.0, 0.0, 0.0))
 
 
 class Diary:
@@ -187,12 +107,12 @@ class Diary:
             raise DiaryError(
                 f"The diary has no entry {id}.", "`assistant calories today` lists them with their numbers."
             )
-        return _entry(rows[0])
+        return entry_of(rows[0])
 
     def entries(self, first: date | None = None, last: date | None = None) -> list[Entry]:
         """Those of the days from ``first`` to ``last``, both included, in the order of days and of recording."""
         return [
-            _entry(row)
+            entry_of(row)
             for row in self.database.rows(
                 "SELECT * FROM entries WHERE day BETWEEN ? AND ? ORDER BY day, id",
                 (first or date.min).isoformat(),
@@ -216,7 +136,7 @@ class Diary:
         with self.database.transaction():
             before = self.get(id)
             learnt_before = self._learn(learnt)
-            values = {name: value for name, value in _values(item).items() if name != "span"}
+            values = {name: value for name, value in columns_of(item).items() if name != "span"}
             assignments = ", ".join(f"{name} = ?" for name in values)
             self._changed("edit", [before.id], [id], learnt_before)
             self.database.write(f"UPDATE entries SET {assignments} WHERE id = ?", *values.values(), id)
@@ -256,10 +176,10 @@ class Diary:
 
     def _find(self, id: int) -> Entry | None:
         rows = self.database.rows("SELECT * FROM entries WHERE id = ?", id)
-        return _entry(rows[0]) if rows else None
+        return entry_of(rows[0]) if rows else None
 
     def _insert(self, day: date, meal: str, item: Item) -> int:
-        values = {"day": day.isoformat(), "meal": meal, **_values(item), "created": datetime.now(UTC).isoformat()}
+        values = {"day": day.isoformat(), "meal": meal, **columns_of(item), "created": datetime.now(UTC).isoformat()}
         marks = ", ".join("?" * len(values))
         id = self.database.write(
             f"INSERT INTO entries ({', '.join(values)}) VALUES ({marks})", *values.values()
@@ -361,36 +281,3 @@ class Diary:
             self.database.write("INSERT OR IGNORE INTO conversations (id) VALUES (?)", conversation)
             sql = "UPDATE conversations SET disclaimed = 1 WHERE id = ? AND disclaimed = 0"
             return self.database.write(sql, conversation).rowcount > 0
-
-
-def _values(item: Item) -> dict[str, Any]:
-    food = item.food
-    return {
-        "span": encodable(item.span),
-        "food_id": food.id,
-        "food": food.name,
-        "food_ru": food.name_ru,
-        "source": food.source,
-        "estimate": food.estimate,
-        "amount": item.amount,
-        "unit": item.unit,
-        "grams": item.grams,
-        "assumed": item.assumed,
-        "how": item.how,
-        **{name: getattr(food.per_100g, name) for name in _NUTRIENTS},
-    }
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    values = dict(row)
-    per_100g = Nutrients(**{name: values.pop(name) for name in _NUTRIENTS})
-    return Entry(
-        **values
-        | {
-            "day": date.fromisoformat(values["day"]),
-            "created": datetime.fromisoformat(values["created"]),
-            "estimate": bool(values["estimate"]),
-            "assumed": bool(values["assumed"]),
-        },
-        per_100g=per_100g,
-    )

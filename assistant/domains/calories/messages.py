@@ -94,7 +94,9 @@ ENGLISH = {
     "answer_only": "This was only an answer; nothing is recorded. To record it, say what you ate.",
     "future_day": "{day} has not come yet: a diary is for what was eaten.",
     "no_such_day": "“{words}” is no date.",
-    "no_food": "I see no food in this, and nothing is recorded.",
+    "no_food": "I see no food in this, and nothing is recorded. This is a food diary and answers nothing else: tell me "
+    "what you ate (“200 g cottage cheese and a glass of milk”), or ask for “help”.",
+    "thanks": "You are welcome.",
     "help": "I keep a food diary: tell me what you ate, and I work out energy and nutrients from the tables of the "
     "USDA, with the source of each number.\n\n"
     "- “200 g cottage cheese and a glass of milk”, “yesterday for dinner borscht”: a meal; several lines are several\n"
@@ -198,7 +200,9 @@ RUSSIAN = {
     "answer_only": "Это только ответ, в дневник ничего не записано. Чтобы записать, напишите, что вы съели.",
     "future_day": "{day} ещё не наступило: в дневнике — то, что съедено.",
     "no_such_day": "Такой даты нет: «{words}».",
-    "no_food": "Еды здесь не вижу, ничего не записано.",
+    "no_food": "Еды здесь не вижу, ничего не записано. Это дневник питания, на другое он не отвечает: напишите, что вы "
+    "съели («200 г творога и стакан молока»), или «помощь».",
+    "thanks": "Пожалуйста.",
     "help": "Я веду дневник питания: напишите, что вы съели, и я сосчитаю энергию, белки, жиры и углеводы по таблицам "
     "USDA, с источником каждого числа.\n\n"
     "- «200 г творога и стакан молока», «вчера на ужин борщ» — еда; несколько строк — несколько приёмов\n"

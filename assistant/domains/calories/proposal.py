@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any
 
 from assistant.domains.calories import portions, units
-from assistant.domains.calories.diary import Correction, Diary, Entry
+from assistant.domains.calories.diary import Correction, Diary
+from assistant.domains.calories.entry import Entry
 from assistant.domains.calories.foods import Food, Foods, Nutrients
 from assistant.domains.calories.lemmas import lemmas
 from assistant.domains.calories.meal import IMPOSSIBLE_GRAMS, Item, Meal, parse, rounded

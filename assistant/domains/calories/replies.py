@@ -17,7 +17,7 @@ from assistant.domains.calories.sections import read_day
 class Plain:
     """A word that needs nothing else."""
 
-    kind: Literal["yes", "no", "undo", "week", "goal", "help"]
+    kind: Literal["yes", "no", "undo", "week", "goal", "help", "thanks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,11 @@ _NO = (
     r"нет|не\s+(?:надо|то|так|нужно|записывай(?:те)?|верно|правильно)|неверно|неправильно|no|nope|n|wrong|discard(?:\s+it)?"
     r"|don['’]?t|forget\s+it|👎|❌"
 )
-_PLAIN: dict[Literal["yes", "no", "undo", "week", "goal", "help"], str] = {
-    "yes": _YES,
-    "no": _NO,
+_THANKS = r"спасибо(?:\s+большое)?|благодарю|пожалуйста|thanks?(?:\s+you)?|thx|please"
+_PLAIN: dict[Literal["yes", "no", "undo", "week", "goal", "help", "thanks"], str] = {
+    "yes": rf"(?:{_YES})(?:[\s,.!]+(?:{_THANKS}))?",
+    "no": rf"(?:{_NO})(?:[\s,.!]+(?:{_THANKS}))?",
+    "thanks": _THANKS,
     "undo": r"отмени(?:ть|те)?(?:\s+(?:запись|последн\w+|это))*|отмена|отмену|откати|верни(?:\s+назад)?"
     r"|undo(?:\s+(?:it|that|the\s+last))?|cancel|take\s+(?:it|that)\s+back",
     "week": r"(?:(?:что|сколько|итоги?|отч[её]т|покажи|график|дневник|статистика)\s+)*(?:за\s+)?"

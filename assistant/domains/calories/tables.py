@@ -7,7 +7,7 @@ from datetime import date
 from itertools import groupby
 
 from assistant.domains.calories.chart import day_lines
-from assistant.domains.calories.diary import Entry, total
+from assistant.domains.calories.entry import Entry, total
 from assistant.domains.calories.foods import Food, Nutrients
 from assistant.domains.calories.goal import Goal
 from assistant.domains.calories.messages import Words

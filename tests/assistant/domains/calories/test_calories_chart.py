@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant.domains.calories.chart import day_lines, draw_week, drawable, week_lines
-from assistant.domains.calories.diary import Day
+from assistant.domains.calories.entry import Day
 from assistant.domains.calories.foods import Nutrients
 from assistant.domains.calories.goal import Goal
 from assistant.domains.calories.messages import Words

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from assistant.domains.calories.dialogue import reply
-from assistant.domains.calories.diary import Diary, Entry
+from assistant.domains.calories.diary import Diary
+from assistant.domains.calories.entry import Entry
 from assistant.domains.calories.foods import Foods
 from assistant.engine.calls import Computed
 from assistant.engine.engine import Delta, Engine
@@ -240,6 +241,12 @@ def test_the_goal_and_its_disclaimer_once_in_a_conversation() -> None:
     assert "2\u00a0000" in ask("цель").text
     ask("цель нет")
     assert "Цели ещё нет" in ask("цель").text
+
+
+def test_thanks_are_no_meal() -> None:
+    ask("2 яйца")
+    assert "ждёт ответа" in ask("спасибо").text
+    assert ask("ок, спасибо!").data["kind"] == "recorded"
 
 
 def test_help_in_both_languages() -> None:

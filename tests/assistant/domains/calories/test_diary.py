@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from assistant.domains.calories.diary import Correction, Diary, DiaryError, total
+from assistant.domains.calories.diary import Correction, Diary, DiaryError
+from assistant.domains.calories.entry import total
 from assistant.domains.calories.foods import Food, Nutrients
 from assistant.domains.calories.goal import Goal, Profile
 from assistant.domains.calories.meal import Item
