@@ -15,6 +15,7 @@ a an the of and with in on from some for to
 с со и в во на из от для по к за у
 """
 STOP_WORDS = frozenset(_LITTLE.split())
+_BESIDE = frozenset(["с", "со", "и", "with", "and"])
 LONGEST = 10  # words; more of them name no food
 # How much of a match is left where the user's modifier is …
 _NEAR = 0.92  # not what the food is, but may stand for it: steamed for boiled
@@ -154,6 +155,9 @@ class Names:
                 continue
             for length in range(min(self._longest_phrase, len(found) - place), 0, -1):
                 span = range(place, place + length)
+                # Behind "with" stands a thing: "гречка с сыром" is not raw, though "сыром" may be of "сырой" too.
+                if length == 1 and place and found[place - 1].text in _BESIDE:
+                    continue
                 if used.isdisjoint(span) and (forms := self._phrase([options[at] for at in span])):
                     modifiers.append(forms[0])
                     worth *= forms[1]

@@ -169,7 +169,8 @@ def test_one_food_is_not_another_whose_name_it_is_in(foods: Foods, words: str, f
 
 
 @pytest.mark.parametrize(
-    "words", ["water chestnut", "кедровое масло", "гречка с клубникой", "вишнёвая курица", "рис, огурец"]
+    "words",
+    ["water chestnut", "кедровое масло", "гречка с клубникой", "вишнёвая курица", "рис, огурец", "гречка с сыром"],
 )
 def test_words_that_are_left_over_are_asked_about(foods: Foods, words: str) -> None:
     assert [one for one in foods.look_up(words) if one.score >= SURE] == []
