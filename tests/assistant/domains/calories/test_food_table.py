@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.domains.calories import build
+from assistant.domains.calories import build, usda
 from assistant.domains.calories.foods import DATA, Foods, TableError
 from assistant.domains.calories.lemmas import words
 
@@ -167,8 +167,8 @@ def test_data_files_that_are_wrong_are_refused(
 
 
 def test_energy_that_the_nutrients_cannot_give_is_reported() -> None:
-    def row(**stated: float) -> build.Row:
-        return build.Row("x", "x", "x", stated, [])
+    def row(**stated: float) -> usda.Row:
+        return usda.Row("x", "x", "x", stated, [])
 
     bread = row(kcal=250, protein_g=9, fat_g=3, carbohydrate_g=46, fibre_g=4)
     bran = row(kcal=216, protein_g=15.5, fat_g=4.3, carbohydrate_g=64.5, fibre_g=42.8)
@@ -194,7 +194,7 @@ def test_energy_that_the_nutrients_cannot_give_is_reported() -> None:
     ],
 )
 def test_units_of_the_table(said: str, name: str, unit: str) -> None:
-    assert build.unit_of(said, name) == unit
+    assert usda.unit_of(said, name) == unit
 
 
 @pytest.mark.parametrize("identity", PUBLISHED)
