@@ -29,6 +29,7 @@ NEAR_RUSSIA = frozenset(["RU", "BY", "UA", "KZ", "GE", "AM", "AZ", "UZ", "KG", "
 
 Language = Literal["en", "ru"]
 
+_MOST_WORDS = 8  # of a name
 _FAR_LARGER = 10  # times: then nobody means the smaller one without saying so
 _RANKS = (1.0, 0.004, 0.004)  # main name, other name, code
 _DECLINED = 0.05  # "Лима" may be a case of "Лим", but is rather itself
@@ -186,7 +187,7 @@ class Places:
     def _named(self, name: str) -> list[tuple[Place, float]]:
         """Places of this name or one that it may be a case of, with how likely each is meant."""
         key = fold(name)
-        if key in NO_PLACES or (key in STOP_WORDS and not name.isupper()):
+        if key.count(" ") >= _MOST_WORDS or key in NO_PLACES or (key in STOP_WORDS and not name.isupper()):
             return []
         forms = nominatives(key)
         weights: dict[int, float] = {}
@@ -214,7 +215,7 @@ class Places:
         """``Paris, Texas``, ``Paris (TX)``, ``Париж в Техасе``, ``Paris Texas``."""
         for found in [*_WITHIN.finditer(text), *re.finditer(" ", text)]:
             name, where = text[: found.start()], text[found.end() :].rstrip(") ")
-            if not name or not where:
+            if not name or not where or max(name.count(" "), where.count(" ")) >= _MOST_WORDS:
                 continue
             if len(where) == 2 and found[0].strip():
                 where = where.upper()  # "paris, fr"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,7 +12,18 @@ from typing import Any
 
 FIRST_YEAR = 1970
 
-_NOTES = {"observed": "перенос", "estimated": "дата оценена"}
+_NOTES = {
+    "observed": "перенос",
+    "in lieu": "перенос",
+    "estimated": "дата оценена",
+    "Second Day": "второй день",
+    "Spring Festival": "Праздник весны",
+    "additional holiday": "дополнительный выходной",
+    "by new style": "по новому стилю",
+    "by old style": "по старому стилю",
+}
+_BRACKETS = re.compile(r"\(([^)]*)\)")
+_MOVED = re.compile(r"Day off \(substituted from (\d\d)/(\d\d)/(\d{4})\)")
 
 
 @dataclass(frozen=True)
@@ -85,14 +97,17 @@ def _in_russian(names: str) -> str:
 
 
 def _one_in_russian(name: str) -> str:
-    plain, bracket, note = name.partition(" (")
-    if name in _russian_names():
-        return _russian_names()[name]
-    notes = [_NOTES.get(each, each) for each in note.rstrip(")").split(", ")] if bracket else []
-    russian = _russian_names().get(plain)
-    if russian is None:
+    known = _russian_names()
+    if name in known:
+        return known[name]
+    if moved := _MOVED.fullmatch(name):
+        return f"выходной (перенесён с {moved[2]}.{moved[1]}.{moved[3]})"
+    plain, _, _ = name.partition(" (")
+    notes = [note for part in _BRACKETS.findall(name) for note in part.split(", ")]
+    if plain not in known or any(note not in _NOTES for note in notes):
         return name
-    return f"{russian} ({', '.join(notes)})" if notes else russian
+    told = dict.fromkeys(_NOTES[note] for note in notes)
+    return f"{known[plain]} ({', '.join(told)})" if told else known[plain]
 
 
 @cache
