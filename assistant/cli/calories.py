@@ -268,7 +268,7 @@ def _confirmed(meals: Meals, foods: Foods, today: date, say: Words) -> Meals:
         for question in meals.questions:
             click.echo(question)
         if choosing := meals.choosing:
-            click.echo(say("choose", words=choosing.words))
+            click.echo(say("choose", words=choosing.words, number=choosing.number))
             for number, id in enumerate(choosing.candidates, 1):
                 candidate = foods.get(id)
                 click.echo(f"  {number}. {tables.name_of(candidate, say.language)} ({id})" if candidate else id)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assistant.domains.calories.goal import Goal
     from assistant.domains.calories.proposal import Meals
 
-_NAME_WIDTH = 44
+_NARROWEST = 12  # cells of a name
 _RIGHT = (0, 2, 3, 4, 5, 6)
 
 
@@ -56,9 +56,11 @@ def the_day(said: str, today: date, say: Words) -> date:
 
 
 def print_cells(rows: Sequence[tables.Cells], say: Words) -> None:
-    print_table(
-        [tuple(shortened(cell, _NAME_WIDTH) for cell in row) for row in [tables.head(say), *rows]], right=_RIGHT
-    )
+    """A table whose names are shortened where the terminal is narrow."""
+    rows = [tables.head(say), *rows]
+    others = sum(max(map(len, column)) + 2 for at, column in enumerate(zip(*rows, strict=True)) if at != 1)
+    room = max(width() - others, _NARROWEST) if sys.stdout.isatty() else 200
+    print_table([(row[0], shortened(row[1], room), *row[2:]) for row in rows], right=_RIGHT)
 
 
 def print_meals(meals: Meals, today: date, say: Words) -> None:

@@ -22,11 +22,13 @@ from assistant.domains.calories.proposal import Meals, read
 from assistant.domains.calories.replies import QUESTION, Drop, Fix, Pick, Plain, Reply, SetGoal, Show
 from assistant.domains.calories.replies import read as read_reply
 from assistant.domains.calories.sections import NoSuchDay
+from assistant.domains.calories.units import UNITS
 from assistant.engine.calls import Computed
 from assistant.engine.engine import Delta, Engine, Event
 from models.errors import UsageError, UserError
 
-_UNSAVED = 0  # number of the conversations that have none
+# What waits in a chat that is not kept: nothing of it reaches the disk before the user says yes.
+_unkept: dict[str, Any] = {}
 _WEEK_WIDTH = 78
 
 
@@ -67,8 +69,7 @@ class _Turn:
     def __init__(self, call: Call, diary: Diary, foods: Foods):
         self.call, self.diary, self.foods, self.today = call, diary, foods, call.today
         self.say = Words(call.language)
-        self.key = _UNSAVED if call.conversation_id is None else call.conversation_id
-        stored = diary.proposal(self.key)
+        stored = _unkept if call.conversation_id is None else diary.proposal(call.conversation_id)
         self.waiting = Meals.from_json(stored, foods) if stored else None
         self.goal = diary.goal
         self.data: dict[str, Any] = {"kind": "nothing"}
@@ -95,7 +96,7 @@ class _Turn:
         say = self.say
         future = [number for number, (day, *_) in enumerate(meals.rows, 1) if day > self.today]
         told = [say("future_day", day=say.day(meals.rows[number - 1][0], self.today)) for number in future[:1]]
-        meals = meals.without(*future)
+        meals = meals.without(*future).asking(self.foods)
         if not meals.rows:
             asked = [*told, *meals.questions] or [say("no_food")]
             return [*asked, self._still_waiting()]
@@ -139,6 +140,13 @@ class _Turn:
             asked.append(say("unknown", spans=spans, number=unknown[0][0]))
         if assumed:
             asked.append(say("assumed", foods=", ".join(tables.name_of(food, say.language) for food in assumed)))
+        weights = [
+            f"{tables.name_of(item.food, say.language)}: {item.how}"
+            for item in (row.item for row in known)
+            if item and (item.unit not in UNITS or UNITS[item.unit].kind != "mass")
+        ]
+        if weights:
+            asked.append(say("weights", foods="; ".join(map(tables.escaped, weights))))
         how = say("how_to_answer" if known else "how_to_answer_unknown", number=1)
         return [say("proposal"), *self._tables(meals), *asked, self._choice(meals) or how]
 
@@ -166,7 +174,7 @@ class _Turn:
             for number, food in enumerate(foods, 1)
             if food
         ]
-        return self.say("choose", words=meals.choosing.words) + "\n\n" + "\n".join(lines)
+        return self.say("choose", words=meals.choosing.words, number=meals.choosing.number) + "\n\n" + "\n".join(lines)
 
     # ---- answers and wishes
 
@@ -307,7 +315,12 @@ class _Turn:
     # ---- pieces
 
     def _keep(self, meals: Meals | None) -> None:
-        self.diary.propose(self.key, meals.to_json() if meals else None)
+        stored = meals.to_json() if meals else None
+        if self.call.conversation_id is None:
+            _unkept.clear()
+            _unkept.update(stored or {})
+        else:
+            self.diary.propose(self.call.conversation_id, stored)
 
     def _day(self, key: str, day: date, sums: Nutrients) -> str:
         title = self.say(key, day=self.say.day(day, self.today))
@@ -320,9 +333,9 @@ class _Turn:
 
     def _disclaimer(self) -> str:
         """Once in a conversation, with the first goal that is shown."""
-        if not self.goal or not (self.call.conversation_id is None or self.diary.disclaim(self.key)):
-            return ""
-        return f"*{self.say('disclaimer')}*"
+        conversation = self.call.conversation_id
+        due = self.goal is not None and (conversation is None or self.diary.disclaim(conversation))
+        return f"*{self.say('disclaimer')}*" if due else ""
 
     def _energy(self, kcal: float | None) -> str:
         return f"{self.say.number(kcal)} {self.say('kcal')}/100 {self.say('grams')}"

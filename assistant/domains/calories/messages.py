@@ -69,6 +69,7 @@ ENGLISH = {
     "proposal": "Here is how I read it. Nothing is recorded yet.",
     "read_as": "{meal}, {day}",
     "assumed": "No amount was given for {foods}: a usual portion is taken.",
+    "weights": "Grams: {foods}.",
     "unknown": "I do not know {spans}. What is it? “{number} = cottage cheese” names it, "
     "“drop {number}” leaves it out.",
     "how_to_answer": "**yes** records it · **{number} = 150 g** corrects an amount · "
@@ -88,7 +89,7 @@ ENGLISH = {
     "no_such_food": "I do not know “{words}”.",
     "not_an_amount": "I cannot weigh “{words}” for {food}. Give grams: “{number} = 150 g”.",
     "impossible_amount": "“{words}” is no amount of food for one meal.",
-    "choose": "Which one is “{words}”? Answer with a number:",
+    "choose": "Which one is “{words}”? Answer with a number, or name it: “{number} = …”.",
     "choose_id": "Which one is “{words}”? Give the name of one, or its id behind the =:",
     "nothing_left": "Nothing is left of it. Nothing was recorded.",
     "answer_only": "This was only an answer; nothing is recorded. To record it, say what you ate.",
@@ -176,6 +177,7 @@ RUSSIAN = {
     "proposal": "Вот как я это понял. Пока ничего не записано.",
     "read_as": "{meal}, {day}",
     "assumed": "Количество не названо ({foods}): взята обычная порция.",
+    "weights": "Граммы: {foods}.",
     "unknown": "Не знаю: {spans}. Что это? «{number} = творог» — назвать, «убери {number}» — пропустить.",
     "how_to_answer": "**да** — записать · **{number} = 150 г** — исправить количество · **{number} = творог** — еду · "
     "**убери {number}** · **нет** — не записывать.",
@@ -194,7 +196,7 @@ RUSSIAN = {
     "no_such_food": "Не знаю, что такое «{words}».",
     "not_an_amount": "Не могу взвесить «{words}» ({food}). Назовите граммы: «{number} = 150 г».",
     "impossible_amount": "«{words}» — так много или так мало за раз не едят.",
-    "choose": "Что из этого «{words}»? Ответьте номером:",
+    "choose": "Что из этого «{words}»? Ответьте номером или назовите иначе: «{number} = …».",
     "choose_id": "Что из этого «{words}»? Напишите после = название или код:",
     "nothing_left": "Ничего не осталось, ничего и не записано.",
     "answer_only": "Это только ответ, в дневник ничего не записано. Чтобы записать, напишите, что вы съели.",

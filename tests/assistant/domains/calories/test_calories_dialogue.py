@@ -88,6 +88,20 @@ def test_corrections_by_number() -> None:
     assert recorded() == []
 
 
+def test_words_that_may_mean_several_foods_are_asked_about() -> None:
+    answer = ask("мясо 100 г и 2 яйца")
+    assert "Что из этого «мясо»?" in answer.text
+    assert answer.data["unknown"] == ["мясо"]
+    listed = [line for line in answer.text.splitlines() if line.startswith(("1. ", "2. "))]
+    assert "Номера 99 нет" in ask("99").text
+    answer = ask("2")
+    meat, _ = answer.data["items"]
+    assert meat["food_id"] in listed[1]
+    assert (meat["grams"], answer.data["unknown"]) == (100.0, [])
+    assert ask("да").data["kind"] == "recorded"
+    assert ask("мясо 50 г").data["items"][0]["food_id"] == meat["food_id"]
+
+
 def test_wrong_corrections_change_nothing() -> None:
     before = ask("2 яйца и стакан молока").data["items"]
     for wrong, told in (
@@ -140,6 +154,14 @@ def test_what_cannot_be_right_is_not_recorded_without_a_yes() -> None:
     assert [entry.food_id for entry in recorded()] == [EGG]
     assert "количество меньше нуля" in ask("-5 яиц").text
     assert max(entry.grams for entry in recorded()) < 1000
+
+
+def test_a_chat_that_is_not_kept_leaves_nothing_on_the_disk_before_a_yes(home: Path) -> None:
+    ask("2 яйца и 100 г абырвалга", conversation_id=None)
+    assert b"\\u0430\\u0431\\u044b\\u0440" not in b"".join(file.read_bytes() for file in home.iterdir())
+    ask("2 яйца и 100 г абырвалга", conversation_id=5)
+    assert b"\\u0430\\u0431\\u044b\\u0440" in b"".join(file.read_bytes() for file in home.iterdir())
+    assert ask("нет", conversation_id=None).data["kind"] == "discarded"
 
 
 def test_each_conversation_has_its_own_proposal_and_one_without_a_number_records_nothing_by_itself() -> None:
