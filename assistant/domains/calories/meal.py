@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from assistant.engine.engine import Engine, Event
 
 # More than this of one food in one meal is asked about; far more is not taken for food at all.
 MUCH_GRAMS, MUCH_KCAL = 1500.0, 3000.0
+WATERY = 5.0  # kcal per 100 g: twice as much of it is drunk
 IMPOSSIBLE_GRAMS = 10_000.0
 
 # By how much yes has to be likelier than no (logarithms) for words that a model marked: with other food around them,
@@ -30,13 +31,18 @@ _TEXTS = {
         "ru": "«{span}»: {grams:g} г ({kcal:.0f} ккал) — много для одного раза. Верно?",
     },
     "impossible": {
-        "en": "“{span}”: nobody eats {kg:g} kg at once. How much was it?",
-        "ru": "«{span}»: {kg:g} кг за один раз не съесть. Сколько было на самом деле?",
+        "en": "“{span}”: nobody eats so much at once ({said}). How much was it?",
+        "ru": "«{span}»: столько за один раз не съесть ({said}). Сколько было на самом деле?",
     },
     "negative": {
         "en": "“{span}”: an amount below zero ({said}). How much was it?",
         "ru": "«{span}»: количество меньше нуля ({said}). Сколько было на самом деле?",
     },
+    "dash": {
+        "en": "“{span}”: I took the minus for a dash: {said}. Is that right?",
+        "ru": "«{span}»: минус понят как тире: {said}. Верно?",
+    },
+    "future": {"en": "“{span}” has not come yet.", "ru": "«{span}»: этот день ещё не наступил."},
     "portion": {
         "en": "“{span}”: I know no usual portion of it and took {grams:g} g. How much was it?",
         "ru": "«{span}»: обычная порция неизвестна, взято {grams:g} г. Сколько было на самом деле?",
@@ -167,7 +173,8 @@ def parse(
     Raises:
         as :meth:`Engine.generate`; Cancelled.
     """
-    read = reading.read(text, foods, today or date.today())
+    today = today or date.today()
+    read = reading.read(text, foods, today)
     if engine and read.undecided:
         start, end = read.excerpt()
         end = min(end, start + extraction.LONGEST_TEXT)
@@ -183,16 +190,21 @@ def parse(
                 wanted = (_RATHER if read.eaten else _SURELY) + _KNOWN * read.names(place, until)
                 if sure >= wanted:
                     read.take(place, until, mark.amount)
-    return _meal(read, foods, language, corrections or {})
+    return _meal(read, foods, language, corrections or {}, today)
 
 
-def _meal(read: Reading, foods: Foods, language: Language, corrections: Mapping[str, str]) -> Meal:
+def _meal(read: Reading, foods: Foods, language: Language, corrections: Mapping[str, str], today: date) -> Meal:
     items: list[Item] = []
     unknown: list[Unknown] = []
     questions = [
         _TEXTS["day"][language].format(span=read.text[hint.start : hint.end].strip())
         for hint in read.hints
         if hint.impossible
+    ]
+    questions += [
+        _TEXTS["future"][language].format(span=read.text[hint.start : hint.end].strip())
+        for hint in read.hints
+        if hint.day and hint.day > today
     ]
     for mention in read.mentions:
         if not mention.eaten:
@@ -230,6 +242,15 @@ def _read_mention(
     quantity = _best(mention.quantities)
     if quantity and quantity.value == 0:
         return None
+    if (
+        quantity
+        and quantity.value < 0
+        and quantity.start > mention.start
+        and "-" in read.text[quantity.start : quantity.end]
+    ):
+        # "творог -200 г" is a dash, more likely than not.
+        quantity = replace(quantity, value=-quantity.value)
+        questions.append(_TEXTS["dash"][language].format(span=span, said=read.text[quantity.start + 1 : quantity.end]))
     if quantity and quantity.value < 0:
         said = read.text[quantity.start : quantity.end]
         questions.append(_TEXTS["negative"][language].format(span=span, said=said))
@@ -252,9 +273,12 @@ def _read_mention(
     if quantity:
         weight = portions.to_grams(quantity, food, language)
     else:
-        weight = portions.usual(food, language, read.beside(mention))
+        weight = portions.usual(
+            food, language, read.beside(mention), one=reading.is_singular(mention.core or mention.words)
+        )
     if weight.grams > IMPOSSIBLE_GRAMS:
-        questions.append(_TEXTS["impossible"][language].format(span=span, kg=weight.grams / 1000))
+        said = read.text[quantity.start : quantity.end] if quantity else ""
+        questions.append(_TEXTS["impossible"][language].format(span=span, said=said))
         return failed("amount", candidates)
     item = Item(
         span, mention.start, mention.end, food, weight.amount, weight.unit, weight.grams,
@@ -266,7 +290,7 @@ def _read_mention(
     kcal = item.nutrients.kcal or 0.0
     if weight.guessed:
         questions.append(_TEXTS["portion"][language].format(span=span, grams=weight.grams))
-    elif weight.grams > MUCH_GRAMS or kcal > MUCH_KCAL:
+    elif weight.grams > MUCH_GRAMS * (1 if (food.per_100g.kcal or 0.0) > WATERY else 2) or kcal > MUCH_KCAL:
         questions.append(_TEXTS["much"][language].format(span=span, grams=weight.grams, kcal=kcal))
     return item
 

@@ -89,9 +89,11 @@ def to_grams(quantity: Quantity, food: Food, language: Language = "en") -> Weigh
     return Weight(found.amount, found.unit, found.grams, "; ".join(notes), found.guessed)
 
 
-def usual(food: Food, language: Language = "en", beside: Literal["", "food", "drink"] = "") -> Weight:
+def usual(
+    food: Food, language: Language = "en", beside: Literal["", "food", "drink"] = "", *, one: bool = False
+) -> Weight:
     """The portion that is taken where no amount is given; less ``beside`` another food ("рамен с яйцом"), still less in
-    a cup of tea."""
+    a cup of tea. ``one``: the words name one of them ("яйцо")."""
     found: Weight | None = None
     if beside == "drink":
         sweet = (food.per_100g.carbohydrate_g or 0) > 50
@@ -103,7 +105,7 @@ def usual(food: Food, language: Language = "en", beside: Literal["", "food", "dr
         order = ("serving", "tbsp", *_ALIKE["serving"]) if rich else ("serving", *_ALIKE["serving"])
         serving, piece = _own("serving", food), _own("piece", food)
         small = serving and piece and piece.grams / piece.amount < serving.grams / serving.amount
-        if serving and piece and (serving.source.startswith("USDA") or (beside and small)):
+        if serving and piece and (serving.source.startswith("USDA") or ((beside or one) and small)):
             order = ("piece", *order)  # of an apple, not of a label
         unit = next((unit for unit in order if _own(unit, food)), "")
         found = _measured(1.0, unit, food, language) if unit else None

@@ -167,10 +167,10 @@ _EAT_RUSSIAN = re.compile(
     r"(?:съе|пое|по?куша|скуша|вы?пи[лтв]|сожр|слопа|завтрака|обеда|ужина|перекус|с?хомяч|слоп|умя|зато?чи|навер)"
 )
 _NOT = re.compile(
-    r"(?<!\w)(?:(?P<without>без|кроме|вместо|помимо|no|without|zero|except|minus\s+the|instead\s+of|hold\s+the)"
+    r"(?<!\w)(?:(?P<without>без|кроме|вместо|помимо|ни(?!\s+разу)|neither|nor|no|without|zero|except|minus\s+the|instead\s+of|hold\s+the)"
     r"|(?P<verb>(?:не|ни\s+разу\s+не|never|not|didn['’]?t|did\s+not|haven['’]?t|hadn['’]?t|don['’]?t|do\s+not|wasn['’]?t"
     r"|couldn['’]?t|won['’]?t|wouldn['’]?t)(?!\s+(?:только|only|just|удерж\w+|устоя\w+|смог\w*\s+(?:удерж|устоя)\w+|resist))"
-    r"|отказал\w+|skipped|refused|avoided|passed\s+on|turned\s+down"
+    r"|\w+л[аи]?\s+бы|отказал\w+|skipped|refused|avoided|passed\s+on|turned\s+down"
     r"|(?:хотел\w*|хочу|хочется|хотелось|собирал\w+|планир\w+|мечтал\w*|мечтаю|думал\w*|чуть\s+не|едва\s+не|почти\s+не"
     r"|wanted|want|was\s+going\s+to|were\s+going\s+to|planned|planning|dreamt|dreamed|craving|craved|almost|nearly"
     r"|would\s+like|wish|thought\s+about|thinking\s+of)))(?!\w)",
@@ -202,6 +202,12 @@ _SEPARATORS = (
 )
 _EGG = re.compile(r"яйц\w*|яиц\w*|eggs?", re.IGNORECASE)
 _EGG_DISH = re.compile(r"яичниц|омлет|глазунь|болтунь|скр[еэ]мбл|omelet|scrambl|fried egg|frittata", re.IGNORECASE)
+# One word for a heap of it.
+_COLLECTIVE = frozenset(
+    """картошка картофель картоха морковь морковка свекла лук пицца рыба курица печенье хлеб ягода капуста шоколад
+    pizza chicken fish bread chocolate sushi shrimp""".split()
+)
+_GOES_ON = re.compile(r",?\s+(?:и|или|ни|без|and|or|nor|no)\s+(?:без\s+)?", re.IGNORECASE)
 _HOT_DRINKS = frozenset(
     "чай кофе капучино латте эспрессо американо какао tea coffee cappuccino latte espresso americano cocoa".split()
 )
@@ -217,9 +223,10 @@ _LITTLE = _AND | _WITH | _INTO | frozenset(["для", "от", "по", "без", 
 _COSTS = {"": 0.0, "with": 3.0, "and": 4.0, "comma": 4.0, "stop": 6.5}
 _OPEN_BETWEEN = 2.0  # a word that may name the food it belongs to
 _AFTER = 0.6  # "творог 200 г": the food first
-_COMMA_AFTER = 8.0  # "200 г, творог": the amount first, and a comma
+_PARTED = 8.0  # "200 г, творог", "пол-литра и огурчик": the amount first, and something between
 _SECOND = 2.0
 _DISH = 100.0  # grams or millilitres
+_GRAMS = 20  # a bare number from here on is a weight
 _NEGATED = 6.0  # "салат 200 г без хлеба"
 _DROPPED = 7.0
 
@@ -282,6 +289,8 @@ def _emoji(text: str) -> list[_Token]:
 @lru_cache(1 << 12)
 def _role(word: str) -> str:
     readings = lemmas.readings(word)
+    if len(word) < 4 and any(map(str.isdigit, word)) and any(map(str.isalpha, word)):
+        return "skip"  # С1, B12
     if word[0].isdigit():
         return "open" if word.endswith("%") else "quantity"
     if any(reading in _EAT for reading in readings) or _EAT_RUSSIAN.match(word):
@@ -343,6 +352,19 @@ def _is_name(text: str, tokens: Sequence[_Token], size: int, foods: Names) -> bo
     if len(named) > 1 and not foods.is_name(text[named[0].start : named[-1].end]):
         return False
     return _is_sure(words, foods)
+
+
+def is_singular(words: str) -> bool:
+    """Whether the words name one: яйцо, egg."""
+    last = ""
+    if not _COLLECTIVE.isdisjoint(lemmas.lemmas(words)):
+        return False
+    for word in lemmas.words(words):
+        tags = lemmas.grammemes(word.text)
+        if "NOUN" in tags:
+            return "sing" in tags
+        last = word.text
+    return bool(last) and last.isascii() and lemmas.readings(last)[0] == last
 
 
 def is_russian(words: str) -> bool:
@@ -423,17 +445,25 @@ def _measured(
     for quantity in quantities:
         after = [number for number, token in enumerate(tokens) if token.start >= quantity.end]
         run = _run(tokens, after[0], 1) if after and tokens[after[0]].before in ("",) else []
-        if quantity.unit is None:
-            run = run if not quantity.vague else []
-        elif not run and not (after and tokens[after[0]].role == "food" and not tokens[after[0]].before):
+        if quantity.vague and not quantity.unit:
+            run = []
+        elif (
+            (quantity.unit or quantity.value >= _GRAMS)
+            and not run
+            and not (after and tokens[after[0]].role == "food" and not tokens[after[0]].before)
+        ):
             before = [number for number, token in enumerate(tokens) if token.end <= quantity.start]
             run = _run(tokens, before[-1], -1) if before else []
-        if run and not any(token.start in taken for token in run):
+        if run and not any(token.start in taken for token in run) and not all(map(_is_adjective, run)):
             taken |= {token.start for token in run}
             for token in run:
                 token.role = "food"
             found.append(Mention(run[0].start, run[-1].end, text[run[0].start : run[-1].end], sure=False))
     return found
+
+
+def _is_adjective(token: _Token) -> bool:
+    return bool(lemmas.grammemes(token.text) & {"ADJF", "PRTF", "ADJS", "PRTS"})
 
 
 def _run(tokens: Sequence[_Token], start: int, step: int) -> list[_Token]:
@@ -487,7 +517,8 @@ def _pair(
             options.append((_AFTER + 0.5 + distance(mentions[behind - 1].end, quantity.start), behind - 1))
         if behind < len(mentions):
             cost = distance(quantity.end, mentions[behind].start)
-            options.append((cost + _COMMA_AFTER * _parted(text, quantity.end, mentions[behind].start), behind))
+            parted = _parted(text, tokens, quantity.end, mentions[behind].start)
+            options.append((cost + _PARTED * parted, behind))
         results = []
         for cost, food in options:
             again = used if food == last else 0
@@ -578,20 +609,25 @@ def _follows(text: str, mention: Mention, mentions: Sequence[Mention]) -> bool:
     return any(other.start == mention.end + 1 and text[mention.end] == " " for other in mentions)
 
 
-def _parted(text: str, start: int, end: int) -> bool:
-    return any(pattern.search(text[start:end]) for _, pattern in _SEPARATORS)
+def _parted(text: str, tokens: Sequence[_Token], start: int, end: int) -> bool:
+    between = any(token.before == "and" for token in tokens if start <= token.start <= end)
+    return between or any(pattern.search(text[start:end]) for _, pattern in _SEPARATORS)
 
 
 def _negate(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) -> None:
     """Mark what the text says was not eaten: "без сахара и молока", "хлеб не ел", "хотел торт"."""
     for trigger in _NOT.finditer(text):
-        if any(mention.start <= trigger.start() < mention.end for mention in mentions):
+        inside = next((one for one in mentions if one.start <= trigger.start() < one.end), None)
+        if inside:  # "чай без сахара" is a name; "и молока" goes on
+            behind = next((one for one in mentions if one.start >= inside.end), None)
+            if behind and trigger["without"] and _GOES_ON.fullmatch(text[inside.end : behind.start]):
+                behind.eaten = False
             continue
         index = next((number for number, token in enumerate(tokens) if token.start >= trigger.start()), None)
         if index is None:
             continue
-        behind = next((token for token in tokens if token.start >= trigger.end()), None)
-        if behind and behind.role == "hint":
+        following = next((token for token in tokens if token.start >= trigger.end()), None)
+        if following and following.role == "hint":
             continue  # "вместо обеда", "skipped lunch": a meal, no food
         if trigger[0].casefold() in ("кроме", "помимо", "except") and re.search(
             r"ничего|nothing", text[: trigger.start()], re.I
@@ -608,6 +644,10 @@ def _negate(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) ->
             eats += token.role == "eat"
         end = tokens[after - 1].end
         hit = [mention for mention in mentions if trigger.end() <= mention.start < end]
+        if trigger["without"]:
+            # "вместо хлеба хлебцы": the second is no more without.
+            joined = [left.end for left, right in pairwise(hit) if not _GOES_ON.fullmatch(text[left.end : right.start])]
+            hit = [mention for mention in hit if not joined or mention.start < joined[0]]
         for token in tokens[index:after]:
             token.negated = True
         if not hit and trigger["verb"]:
@@ -619,10 +659,11 @@ def _negate(text: str, tokens: Sequence[_Token], mentions: Sequence[Mention]) ->
                 hit = []
         for mention in hit:
             mention.eaten = False
-        if trigger["without"] and len(hit) == 2 and text[hit[0].end : hit[1].start] == " ":
+        behind_it = next((one for one in mentions if hit and one.start == hit[-1].end + 1), None)
+        if behind_it and trigger[0].casefold() in ("no", "zero"):
             # "no sugar cola": what it is without stands before it.
-            hit[1].core, hit[1].start, hit[1].eaten = hit[1].words, trigger.start(), None
-            hit[1].words = text[trigger.start() : hit[1].end]
+            behind_it.core, behind_it.start = behind_it.words, trigger.start()
+            behind_it.words = text[trigger.start() : behind_it.end]
 
 
 def _starts_anew(tokens: Sequence[_Token], at: int, without: bool) -> bool:
@@ -654,9 +695,14 @@ def _judge(tokens: Sequence[_Token], mentions: Sequence[Mention]) -> None:
             (clause for clause in clauses if clause and clause[0].start <= mention.start <= clause[-1].start), []
         )
         unknown = sum(token.role == "open" for token in own)
-        plain = not unknown or (unknown <= _MOST_OPEN and not any(_is_verb(token.text) for token in own))
+        verb = any(_is_verb(token.text) for token in own)
         said = any(token.role in ("eat", "hint") for token in own)
-        amount = any(quantity.unit or not quantity.vague for quantity in mention.quantities)
+        if mention.sure:
+            amount = any(quantity.unit or not quantity.vague for quantity in mention.quantities)
+            plain = not unknown or (unknown <= _MOST_OPEN and not verb)
+        else:
+            amount = any(quantity.unit for quantity in mention.quantities)
+            plain = not unknown and not verb
         if amount or said or plain:
             mention.eaten = True
 

@@ -115,7 +115,7 @@ def _compiled() -> tuple[dict[str, Unit], re.Pattern[str]]:
         forms.append(f"(?P<{id}>{pattern})")
     # A full stop belongs to an abbreviation, unless the word is whole.
     return units, re.compile(
-        rf"(?:{'|'.join(forms)})(?![^\W_])(?:(?<=[гкмлтцш])\.|(?<=шт)\.|(?<=гр)\.)?", re.IGNORECASE
+        rf"(?:{'|'.join(forms)})(?![^\W_](?<![xх](?=\s?\d)))(?:(?<=[гкмлтцш])\.|(?<=шт)\.|(?<=гр)\.)?", re.IGNORECASE
     )
 
 
@@ -124,16 +124,16 @@ _ABBREVIATED = 4  # letters: shorter forms of masses and volumes are no unit wit
 
 _WORDS = {
     0: "ноль нуль нуля zero",
-    0.25: "четверть четверти четвертинка четвертинку quarter",
-    1 / 3: "треть трети third",
+    0.25: "четверть четверти четвертинка четвертинку quarter quarters",
+    1 / 3: "треть трети third thirds",
     0.5: "половина половину половины половинка половинку половинки полу пол half",
     1: "один одна одно одну одного одной одним a an one single",
     1.5: "полтора полторы полутора",
     2: "два две двух двумя двое пара пару пары парочка парочку two couple pair both",
     3: "три трёх трех тремя трое тройка тройку несколько three few several",
     4: "четыре четырёх четырех четверо four",
-    5: "пять пяти пятью пяток five",
-    6: "шесть шести six",
+    6: "шесть шести полдюжины six",
+    5: "полдесятка пять пяти пятью пяток five",
     7: "семь семи seven",
     8: "восемь восьми eight",
     9: "девять девяти nine",
@@ -184,15 +184,18 @@ _HEAPED = re.compile(r"\s+(?:с\s+горк[оу]й|с\s+верхом)(?!\w)", re
 
 _FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
 _DIGITS = re.compile(
-    rf"(?P<mixed>\d+)\s+(?P<top>\d)/(?P<bottom>\d{{1,2}})(?![\d/])|(?P<numerator>\d+)\s?/\s?(?P<denominator>\d+)(?![\d/])"
+    rf"(?P<mixed>\d+)[\s-](?P<top>\d)/(?P<bottom>\d{{1,2}})(?![\d/])|(?P<numerator>\d+)\s?/\s?(?P<denominator>\d+)(?![\d/])"
     rf"|(?P<before>\d*)\s?(?P<sign>[{_FRACTIONS}])"
-    r"|(?P<grouped>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d))|(?P<whole>\d+)(?:[.,](?P<decimals>\d+))?"
+    r"|(?P<grouped>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d))|(?P<whole>\d+)(?:[.,](?P<decimals>\d+))?|\.(?P<tenths>\d+)"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _PART = re.compile(r"[^\W\d_]+")
 _TO = re.compile(r"\s?[-–—]\s?|\s+(?:или|to|or)\s+")
 _AND_HALF = re.compile(r"\s+(?:с\s+половин(?:ой|кой)|and\s+(?:a\s+)?half)(?!\w)", re.IGNORECASE)
-_TIMES = re.compile(r"\s*[(,]?\s*(?:[xх×*]|по|each|of|at)\s*(?=[\d½¼¾])|\s*\(\s*(?=[\d½¼¾])", re.IGNORECASE)
+_GRAMS = 20  # from here on a bare number behind "по" is a weight: "два по сто"
+_TIMES = re.compile(
+    r"\s*[(,]?\s*(?:(?:[xх×*]|по|each|of|at)\s*(?=[\d½¼¾])|по\s+(?=\w))|\s*\(\s*(?=[\d½¼¾])", re.IGNORECASE
+)
 _TIMES_AFTER = re.compile(r"\s*[xх×*]\s?(\d{1,2})(?![\d\w%.,/])", re.IGNORECASE)
 _COUNT_BEFORE = re.compile(r"[xх×]\s?(\d{1,2})(?![\d\w%/])", re.IGNORECASE)
 _INVERTED = re.compile(
@@ -260,12 +263,17 @@ def _at(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | Non
     elif _OTHER.match(text, end):
         return None
     quantity = _with_unit(text, Quantity(-value if minus else value, None, start, end, note=note, vague=vague))
+    multiplied = _multiplied(text, quantity)
+    if multiplied is not quantity:
+        return multiplied
+    if quantity.unit is None and start > 1 and text[start - 1] == "-" and text[start - 2].isalpha():
+        return None  # omega-3
     # Letters on the heels of a number that are no unit: 7up, B12.
     if quantity.unit is None and quantity.end == end and text[end : end + 1].isalpha() and text[end - 1].isdigit():
         if not (glued := re.compile(r"[xх](?=\s)", re.IGNORECASE).match(text, end)):
             return None
         quantity = replace(quantity, end=glued.end())
-    return _multiplied(text, quantity)
+    return quantity
 
 
 def _number(text: str, start: int) -> tuple[float, int, str, bool] | None:
@@ -295,6 +303,8 @@ def _plain_number(text: str, start: int) -> tuple[float, int, bool] | None:
         value = float(part["mixed"]) + float(part["top"]) / max(1, int(part["bottom"]))
     elif part["denominator"]:
         value = float(part["numerator"]) / max(1, int(part["denominator"]))
+    elif part["tenths"]:
+        value = float(f"0.{part['tenths']}")
     elif part["grouped"]:
         value = float("".join(part["grouped"].split()))
     elif (
@@ -325,7 +335,7 @@ def _worded_number(text: str, start: int) -> tuple[float, int, bool] | None:
             total += value
         elif folded in _VAGUE and last < 1:
             value = last  # half a
-        elif last <= 12 and (folded in _COLLECTIVE or last in (0.25, 0.5, 1) and value in (0.25, 0.5)):
+        elif last <= 12 and (folded in _COLLECTIVE or (last in (0.25, 0.5, 1, 2, 3) and value < 1)):
             total *= value  # half a dozen, a half, two hundred
         else:
             break
@@ -339,7 +349,7 @@ def _worded_number(text: str, start: int) -> tuple[float, int, bool] | None:
         return None
     if of := re.compile(r"\s+of(?=\s+(?:a|an|the)?\s*\w)", re.IGNORECASE).match(text, end):
         folded = text[start:end].casefold().split()[-1]
-        if folded in ("couple", "half", "quarter", "third", "dozen", "pair"):
+        if folded in ("couple", "half", "quarter", "third", "quarters", "thirds", "dozen", "pair"):
             article = re.compile(r"\s+(?:a|an|the)(?=\s)", re.IGNORECASE).match(text, of.end())
             end = article.end() if article else of.end()
     if text[start:end].casefold() == "пол" and text[end : end + 1] == "-":
@@ -393,19 +403,23 @@ def _multiplied(text: str, quantity: Quantity) -> Quantity:
             note = f"{quantity.value:g} × {times[1]}"
             return replace(quantity, value=quantity.value * float(times[1]), end=times.end(), note=note)
         return quantity
-    if times := _TIMES.match(text, quantity.end):
-        number = _number(text, times.end())
-        each = _with_unit(text, Quantity(number[0], None, times.end(), number[1])) if number else None
-        if each and each.unit and UNITS[each.unit].kind in ("mass", "volume"):
-            note = f"{quantity.value:g} × {each.value:g}" if quantity.value != 1 else ""
-            value = (
-                quantity.value * each.value
-                if "(" not in times[0] or "по" in times[0] or quantity.unit != "piece" and quantity.unit
-                else each.value
-            )
-            end = each.end + (text[each.end : each.end + 1] == ")" and "(" in times[0])
-            return replace(each, value=value, start=quantity.start, end=end, note=note)
-    return quantity
+    times = _TIMES.match(text, quantity.end)
+    number = _number(text, times.end()) if times else None
+    if not times or not number:
+        return quantity
+    each = _with_unit(text, Quantity(number[0], None, times.end(), number[1]))
+    if each.unit and UNITS[each.unit].kind not in ("mass", "volume"):
+        return quantity
+    if not each.unit and ("по" not in times[0] or each.value < _GRAMS):
+        return quantity
+    # "2 шт (55 г)" is 55 g in all; "2 банки (330 мл)" are 330 ml each.
+    total = "(" in times[0] and "по" not in times[0] and quantity.unit in (None, "piece")
+    value = each.value if total else quantity.value * each.value
+    note = f"{quantity.value:g} × {each.value:g}" if quantity.value != 1 and not total else ""
+    closing = (
+        re.compile(r"\s*(?:each|каждый|каждая)?\s*\)", re.IGNORECASE).match(text, each.end) if "(" in times[0] else None
+    )
+    return replace(each, value=value, start=quantity.start, end=closing.end() if closing else each.end, note=note)
 
 
 def _half_word(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | None:
