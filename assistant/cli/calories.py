@@ -17,14 +17,14 @@ from assistant.cli.loading import finish, load, model_flags
 from assistant.cli.memory_display import print_json, print_table, shortened
 from assistant.cli.question import read_question
 from assistant.domains.calories import tables
-from assistant.domains.calories.amending import amend
+from assistant.domains.calories.amending import amended
 from assistant.domains.calories.diary import Diary
 from assistant.domains.calories.foods import Foods
 from assistant.domains.calories.proposal import Meals, read
-from assistant.domains.calories.replies import Drop, Fix, Pick, Plain
+from assistant.domains.calories.replies import Plain
 from assistant.domains.calories.replies import read as read_reply
 from assistant.domains.calories.sections import NoSuchDay, read_meal
-from models.errors import ModelError, UsageError, UserError
+from models.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from assistant.domains.calories.messages import Words
@@ -277,18 +277,16 @@ def _confirmed(meals: Meals, foods: Foods, today: date, say: Words) -> Meals:
             replies = read_reply(answer, today)
         except NoSuchDay:
             replies = []
-        for reply in replies:
-            if isinstance(reply, Fix | Drop | Pick):
-                try:
-                    meals = amend(meals, reply, foods, say)
-                except UserError as error:
-                    click.echo(error.message, err=True)
-                    replies = []
-                    break
-        if Plain("yes") in replies and not meals.choosing:
+        meals, wrong = amended(meals, replies, foods, say)
+        for message in wrong:
+            click.echo(message, err=True)
+        if Plain("yes") in replies and not wrong and (len(replies) == 1 or not meals.choosing):
             return meals
         if Plain("no") in replies:
             click.echo(say("discarded"), err=True)
+            sys.exit(1)
+        if not meals.rows:
+            click.echo(say("nothing_left"), err=True)
             sys.exit(1)
     return meals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from assistant.domains.calories import units
@@ -11,7 +12,7 @@ from assistant.domains.calories.entry import Entry
 from assistant.domains.calories.foods import SURE, Food, Foods
 from assistant.domains.calories.messages import Words
 from assistant.domains.calories.proposal import MOST_CANDIDATES, Choosing, Meals, Row, weighed
-from assistant.domains.calories.replies import Drop, Fix, Pick
+from assistant.domains.calories.replies import Drop, Fix, Pick, Reply
 from assistant.domains.calories.units import Quantity
 from models.errors import UsageError
 
@@ -54,6 +55,21 @@ def amend(meals: Meals, reply: Fix | Drop | Pick, foods: Foods, say: Words) -> M
     except Ambiguous as several:
         ids = tuple(food.id for food in several.foods)
         return replace(meals, choosing=Choosing(reply.number, reply.words, ids))
+
+
+def amended(meals: Meals, replies: Sequence[Reply], foods: Foods, say: Words) -> tuple[Meals, list[str]]:
+    """The proposal after all corrections among the answers, and what is wrong with those that were not taken."""
+    changes: list[Fix | Drop | Pick] = [one for one in replies if isinstance(one, Fix | Pick)]
+    # Numbers are those that were shown: what is dropped goes last, and all at once.
+    if dropped := tuple(number for one in replies if isinstance(one, Drop) for number in one.numbers):
+        changes.append(Drop(dropped))
+    wrong = []
+    for one in changes:
+        try:
+            meals = amend(meals, one, foods, say)
+        except UsageError as error:
+            wrong.append(error.message)
+    return meals, wrong
 
 
 def corrected(row: Row, words: str, foods: Foods, say: Words) -> Row:

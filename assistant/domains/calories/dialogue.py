@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from assistant.domains.calories import goal as goals
 from assistant.domains.calories import tables, units
-from assistant.domains.calories.amending import Ambiguous, amend, edit
+from assistant.domains.calories.amending import Ambiguous, amended, edit
 from assistant.domains.calories.chart import week_lines
 from assistant.domains.calories.diary import Diary
 from assistant.domains.calories.entry import Entry, total
@@ -202,16 +202,9 @@ class _Turn:
         return kinds[first.kind]()
 
     def _correct(self, replies: list[Reply]) -> list[str]:
-        meals, say, wrong = self.waiting, self.say, list[str]()
-        assert meals
-        # Numbers are those that were shown: what is dropped goes last, and all at once.
-        dropped = tuple(number for one in replies if isinstance(one, Drop) for number in one.numbers)
-        changes = [one for one in replies if isinstance(one, Fix | Pick)]
-        for one in [*changes, *([Drop(dropped)] if dropped else [])]:
-            try:
-                meals = amend(meals, one, self.foods, say)
-            except UserError as error:
-                wrong.append(error.message)
+        say = self.say
+        assert self.waiting
+        meals, wrong = amended(self.waiting, replies, self.foods, say)
         if not meals.rows:
             self._keep(None)
             self.data = {"kind": "discarded"}
