@@ -240,9 +240,7 @@ class _Reader:
         return not (re.match(r"years?|лет|год", match["u"]) and re.search(aged, around))
 
     def read_months(self) -> None:
-        for match in self.take(
-            rf"(?:{words.PART})?(?P<m>{words.MONTH}){words.BARE_YEAR}"
-        ):
+        for match in self.take(rf"(?:{words.PART})?(?P<m>{words.MONTH}){words.BARE_YEAR}"):
             self.months.append((int(match["y"]) if match["y"] else None, words.MONTHS[match["m"].rstrip(".")]))
         season = rf"(?:(?:{words.NEXT})\s+)?(?P<s>{'|'.join(words.SEASONS)}){words.BARE_YEAR}"
         for match in self.take(season):

@@ -1,7 +1,8 @@
 """What in a plan the program cannot trace: numbers, dates, names, and claims that nothing offline can know.
 
 Grounded is what the facts, the request, or passages of the user's own documents say: a number with the noun beside it,
-a date of the trip or of a holiday, a name by the stem of each word. A claim is grounded only by a sentence of these that
+a date of the trip or of a holiday, a name by the stem of each word. A claim is grounded only by a sentence of these
+that
 has all of its words. Nothing is asked of a model.
 """
 
@@ -14,6 +15,7 @@ from datetime import date, timedelta
 from typing import Any, Literal, Protocol
 
 from assistant.domains.travel import date_words
+from assistant.domains.travel.assertions import assertions
 from assistant.domains.travel.claims import claims
 from assistant.domains.travel.numerals import CARDINALS, alternation, value
 from assistant.domains.travel.proper_names import names
@@ -21,7 +23,7 @@ from assistant.memory.stemming import stems
 
 Kind = Literal[
     "number", "date", "weekday", "name", "price", "hours", "visa", "weather", "rate", "schedule", "distance", "safety",
-    "rule",
+    "rule", "claim",
 ]  # fmt: skip
 
 
@@ -70,6 +72,8 @@ def check(
             continue
         spans = [*_dates(sentence, sources), *_numbers(sentence, sources), *claims(sentence)]
         spans += [(*span, "name") for span in names(sentence, sources.stems)]
+        if not spans:
+            spans += [(*span, "claim") for span in assertions(sentence, sources.stems)]
         found += [Ungrounded(text[start + a : start + b], start + a, start + b, kind) for a, b, kind in _apart(spans)]
     return found
 
@@ -102,7 +106,8 @@ def _strings(value: object, key: str = "") -> Iterator[str]:
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(
     rf"(?<![\w.])(?P<currency>[$€£₽₾¥₺₹]\s?)?(?P<n>\d+(?:[.,:\u00a0\u202f ]\d+)*|{alternation(CARDINALS)}"
-    r"|dozens?|hundreds?|thousands?|millions?|сот(?:ен|ни|ня)|тысяч\w*|миллион\w*|дюжин\w*|десят(?:ок|ка|ки|ков)|полтор[аы]"
+    r"|dozens?|hundreds?|thousands?|millions?|сот(?:ен|ни|ня)|тысяч\w*|миллион\w*|дюжин\w*|десят(?:ок|ка|ки|ков)"
+    r"|полтор[аы]"
     r"|[IVX]{2,}(?=\s?(?:век|в\.|centur)))(?P<tail>[%°]|\s?[ap]m\b|st\b|nd\b|rd\b|th\b)?(?![^\W\d_])",
     re.IGNORECASE,
 )
@@ -132,13 +137,15 @@ _PEOPLE = frozenset(
 _WEEKDAYS = {
     name: number
     for number, pattern in enumerate(
-        (r"mondays?|понедельник\w*", r"tuesdays?|вторник\w*", r"wednesdays?|сред(?:а|у|ы|ам|е)", r"thursdays?|четверг\w*",
+        (r"mondays?"
+            r"|понедельник\w*", r"tuesdays?|вторник\w*", r"wednesdays?|сред(?:а|у|ы|ам|е)", r"thursdays?|четверг\w*",
          r"fridays?|пятниц\w*", r"saturdays?|суббот\w*", r"sundays?|воскресень\w*|воскресный")
     )
     for name in (pattern,)
 }  # fmt: skip
 _SEASON = re.compile(
-    r"(?<!\w)(?:(?:in|this|next|during|late|early|every|all) (?:the )?(?:winter|spring|summer|autumn|fall)|зимой|весной|летом|осенью)(?!\w)",
+    r"(?<!\w)(?:(?:in|this|next|during|late|early|every|all) (?:the )?(?:winter|spring|summer|autumn|fall)|зимой"
+    r"|весной|летом|осенью)(?!\w)",
     re.IGNORECASE,
 )
 _MONTH = re.compile(rf"(?<!\w)(?:{date_words.MONTH})(?!\w)", re.IGNORECASE)
@@ -291,9 +298,9 @@ def _numbers(sentence: str, sources: Sources) -> Iterator[tuple[int, int, str]]:
             r"[.)]\s", sentence[match.end() :]
         ):
             continue  # the number of an entry in a list
-        if sentence[: match.start()].endswith("[") and sentence[match.end() :].startswith("]"):
-            if 0 < int(match["n"] if match["n"].isdigit() else 0) <= len(sources.passages):
-                continue
+        cited = sentence[: match.start()].endswith("[") and sentence[match.end() :].startswith("]")
+        if cited and match["n"].isdigit() and 0 < int(match["n"]) <= len(sources.passages):
+            continue
         if match["n"].casefold() in _ONES:
             continue  # an article more than a number; with a unit it is a claim
         count, (after, before) = _float(match["n"]), _beside(sentence, *match.span("n"))

@@ -40,7 +40,7 @@ def _cardinals() -> dict[str, int]:
 
 def _ordinals() -> dict[str, int]:
     words = {word: value for value, word in enumerate(_ENGLISH_ORDINALS, 1)} | {"thirtieth": 30}
-    russian = {}
+    russian: dict[str, int] = {}
     for value, stem in enumerate(_RUSSIAN_ORDINALS, 1):
         endings = "ий его ье им ем" if stem == "треть" else "ый ой ое ого ым ом"
         russian |= {stem + ending: value for ending in endings.split()}

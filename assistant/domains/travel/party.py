@@ -13,41 +13,64 @@ Pace = Literal["slow", "normal", "fast"]
 _NUMBER = rf"(?P<n>\d+|{alternation(CARDINALS)}|an?|another)"
 _ADULTS = r"adults?|grown-?ups?|взрослы(?:й|е|х|м|ми)|взрослого"
 _CHILDREN = (
-    r"(?:(?:small|little|young|our|my|школьн\w+|маленьк\w+)\s)?(?:child(?:ren)?|kids?|toddlers?|bab(?:y|ies)|infants?|teen(?:ager)?s?"
+    r"(?:(?:small|little|young|our|my|школьн\w+|маленьк\w+)\s)?(?:child(?:ren)?|kids?|toddlers?|bab(?:y|ies)"
+    r"|infants?|teen(?:ager)?s?"
     r"|дет(?:ей|и|ьми|ям)|реб[её]нк\w+|реб[её]нок|малыш\w*|подростк\w+|школьник\w*|младен\w+|сыновь\w+|дочер\w+)"
 )
-_PEOPLE = r"people|persons?|pax|travell?ers?|of us|tourists?|guests?|человек(?:а)?|чел\.?|персон\w*|турист\w*|путешественник\w*|люд(?:ей|и)"
+_PEOPLE = (
+    r"people|persons?|pax|travell?ers?|of us|tourists?|guests?|человек(?:а)?|чел\.?|персон\w*|турист\w*"
+    r"|путешественник\w*|люд(?:ей|и)"
+)
 _COLLECTIVE = {
     "вдвоем": 2, "втроем": 3, "вчетвером": 4, "впятером": 5, "вшестером": 6, "всемером": 7, "ввосьмером": 8,
     "двоих": 2, "троих": 3, "четверых": 4, "пятерых": 5, "шестерых": 6, "двое": 2, "трое": 3, "четверо": 4, "пятеро": 5,
     "шестеро": 6, "семеро": 7,
 }  # fmt: skip
 _TOTAL = (
-    rf"(?<![\w.,-])(?:family of|group of|party of|we are|we're|there are|us|for|семь[ейяю]\w* из|групп\w+ из|компани\w+ из|нас|на|нас будет)\s+{_NUMBER}(?!\s*(?:days?|nights?|weeks?|months?|дн|ноч|недел|месяц|сут|/|\.|[-–]\d|adults?|kids?|child|взрос|дет|января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря)|\w|\d)",
+    rf"(?<![\w.,-])(?:family of|group of|party of|we are|we're|there are|us|for|семь[ейяю]\w* из|групп\w+ из"
+    rf"|компани\w+ из|нас|на|нас будет)\s+{_NUMBER}(?!\s*(?:days?|nights?|weeks?|months?|дн|ноч|недел|месяц|сут|/"
+    rf"|\.|[-–]\d|adults?|kids?|child|взрос|дет|января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября"
+    rf"|ноября|декабря)|\w|\d)",
     rf"(?<![\w.,])(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_PEOPLE})(?!\w)",
 )
 _COMPANION = (
-    r"wife|husband|girlfriend|boyfriend|partner|spouse|fianc[ée]e?|mother|mom|mum|father|dad|brother|sister|grandmother"
-    r"|grandfather|grandma|grandpa|friend|colleague|son|daughter|boss|жен(?:ой|а|е|у)|муж(?:ем|а|у)?|супруг(?:ой|ом|а)?"
+    r"wife|husband|girlfriend|boyfriend|partner|spouse|fianc[ée]e?|mother|mom|mum|father|dad|brother|sister"
+    r"|grandmother"
+    r"|grandfather|grandma|grandpa|friend|colleague|son|daughter|boss|жен(?:ой|а|е|у)|муж(?:ем|а|у)?|супруг(?:ой"
+    r"|ом|а)?"
     r"|девушк(?:ой|а)|парнем|парень|друг(?:ом)?|подруг(?:ой|а)|мам(?:ой|а)|пап(?:ой|а)|отц(?:ом)|матерью|брат(?:ом)?"
-    r"|сестр(?:ой|а)|бабушк(?:ой|а)|дедушк(?:ой|а)|коллег(?:ой|а)|сын(?:ом)?|дочк(?:ой|а)|дочерью|дочь|невест(?:ой|а)|жених(?:ом)?"
+    r"|сестр(?:ой|а)|бабушк(?:ой|а)|дедушк(?:ой|а)|коллег(?:ой|а)|сын(?:ом)?|дочк(?:ой|а)|дочерью|дочь|невест(?:ой"
+    r"|а)|жених(?:ом)?"
 )
 _MINORS = re.compile(r"son|daughter|сын|доч")
 _ALONE = (
     r"(?:i'?m (?:going |travell?ing )?)?(?:alone|solo|by myself|on my own|just me|only me)"
-    r"|в одиночку|сам(?:а)? по себе|я (?:еду |поеду )?один|я (?:еду |поеду )?одна|еду один|еду одна|одиночн\w+|(?<=, )(?:один|одна)(?=,|\.|$)"
+    r"|в одиночку|сам(?:а)? по себе|я (?:еду |поеду )?один|я (?:еду |поеду )?одна|еду один|еду одна|одиночн\w+"
+    r"|(?<=, )(?:один|одна)(?=,|\.|$)"
 )
-_MANY = r"friends|family|parents|relatives|team|class|colleagues|group|kids|children|друзьями|семьей|родителями|родственниками|коллегами|компанией|классом|детьми|подругами|семья|дети"
+_MANY = (
+    r"friends|family|parents|relatives|team|class|colleagues|group|kids|children|друзьями|семьей|родителями"
+    r"|родственниками|коллегами|компанией|классом|детьми|подругами|семья|дети"
+)
 _SLOW = (
-    r"slow(?:ly|er)?|slow[- ]paced|leisurely|unhurried|relax(?:ed|ing)?|laid[- ]back|easy[- ]?going|calm(?:ly)?|lazy|lazily|gentle|quiet(?:ly)?|no rush|no hurry"
-    r"|without (?:any )?(?:rush\w*|hurry\w*|haste|running)|not? (?:too )?(?:rush\w*|hurr\w*|busy|packed|fast)|take it easy|easy pace|chill\w*"
-    r"|не ?спеш\w*|не торопясь|не торопиться|без спешки|без суеты|без беготни|не напрягаясь|неторопливо\w*|спокойн\w+|спокойно|медленн\w+|расслаблен\w+|размеренн\w+|ленив\w+|вальяжн\w+|тихий отдых"
+    r"(?:at )?(?:an? )?(?:leisurely|slow|relaxed|easy|gentle|calm) (?:pace|tempo)|slow(?:ly|er)?|slow[- ]paced"
+    r"|leisurely|unhurried|relax(?:ed|ing)?|laid[- ]back|easy[- ]?going|calm(?:ly)?|lazy|lazily|gentle"
+    r"|quiet(?:ly)?|no rush|no hurry"
+    r"|without (?:any )?(?:rush\w*|hurry\w*|haste|running)|not? (?:too )?(?:rush\w*|hurr\w*|busy|packed|fast)"
+    r"|take it easy|chill\w*"
+    r"|не ?спеш\w*|не торопясь|не торопиться|без спешки|без суеты|без беготни|не напрягаясь|неторопливо\w*"
+    r"|спокойн\w+|спокойно|медленн\w+|расслаблен\w+|размеренн\w+|ленив\w+|вальяжн\w+|тихий отдых"
 )
 _FAST = (
-    r"fast(?:-paced)?|quick(?:ly)?|packed|jam-packed|intens\w+|active|busy|full-on|energetic|see (?:it all|everything)|as much as (?:possible|we can|i can)|whirlwind"
-    r"|быстр\w+|в быстром|насыщенн\w+|активн\w+|интенсивн\w+|плотн\w+|максимум|по максимуму|галопом|побольше успеть|все успеть|успеть все|увидеть все|бодр\w+|динамичн\w+"
+    r"(?:fast|quick|brisk|intense) pace|fast(?:-paced)?|quick(?:ly)?|packed|jam-packed|intens\w+|active|busy"
+    r"|full-on|energetic|see (?:it all|everything)|as much as (?:possible|we can|i can)|whirlwind"
+    r"|быстр\w+|в быстром|насыщенн\w+|активн\w+|интенсивн\w+|плотн\w+|максимум|по максимуму|галопом"
+    r"|побольше успеть|все успеть|успеть все|увидеть все|бодр\w+|динамичн\w+"
 )
-_NORMAL = r"normal pace|moderate\w*|medium|average pace|balanced|обычн\w+ темп\w*|умеренн\w+|средн\w+ темп\w*|сбалансированн\w+"
+_NORMAL = (
+    r"normal pace|moderate\w*|medium|average pace|balanced|обычн\w+ темп\w*|умеренн\w+|средн\w+ темп\w*"
+    r"|сбалансированн\w+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +110,10 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         sign = -1 if match.groupdict().get("sign") else 1
         return sign * (1 if match["n"] in ("a", "an", "another") else value(match["n"]) or 0)
 
-    ages = r"(?:aged?\s+)?\d+(?:\s*(?:,|and|и)\s*\d+)*\s*(?:years?|yrs?|лет|года?)(?:[\s-]old)?|aged?\s+\d+(?:\s*(?:,|and|и)\s*\d+)*"
+    ages = (
+        r"(?:aged?\s+)?\d+(?:\s*(?:,|and|и)\s*\d+)*\s*(?:years?|yrs?|лет|года?)(?:[\s-]old)?"
+        r"|aged?\s+\d+(?:\s*(?:,|and|и)\s*\d+)*"
+    )
     take(ages)
     adults = [number(match) for match in take(rf"(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_ADULTS})")]
     children = sum(number(match) for match in take(rf"{_NUMBER}[\s-]+(?:{_CHILDREN})"))
@@ -100,6 +126,13 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         )
     ]
     alone = take(_ALONE)
+    totals += [
+        number(match)
+        for match in take(
+            rf"(?<!with )(?<!с ){_NUMBER}\s+(?:friends|colleagues|друга|друзей"
+            rf"|подруги|подруг)"
+        )
+    ]
     friends = sum(
         number(match)
         for match in take(rf"(?:with|с|со)\s+{_NUMBER}\s+(?:friends|colleagues|друзьями|подругами|коллегами)")
@@ -108,8 +141,11 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
     with_child = [
         match for match in take(one_child) if not re.search(r"kids|children|babies|teens|дет(?:ьми|и)|s$", match[0])
     ]
-    more = rf"(?:with|take|taking|bring|bringing|plus|беру|возьму|везу|с|со|and|и|,|я|i|me)[,\s]+(?:(?:my|her|his|our|the|моей|моим|мой|моя)\s+)?(?:{_COMPANION})"
-    companions = take(more)
+    more = (
+        rf"(?:with|take|taking|bring|bringing|plus|беру|возьму|везу|с|со|and|и|,|я|i|me)[,\s]+(?:(?:my|her|his"
+        rf"|our|the|моей|моим|мой|моя)\s+)?(?:{_COMPANION})"
+    )
+    companions = take(more) + take(rf"(?:my )?(?:{_COMPANION}) and (?:i|me|myself)|(?:{_COMPANION}) и я")
     children += len(with_child) + sum(bool(_MINORS.search(match[0])) for match in companions)
     many = re.search(rf"(?<!\w)(?:{_MANY}|{_CHILDREN})(?!\w)", _lowered(text))
     has_children = children > 0 or bool(re.search(rf"(?<!\w)(?:{_CHILDREN})(?!\w)", _lowered(text)))

@@ -241,8 +241,10 @@ def _choose(
     lines = [f"{menu.day}{menu.part}: " + " | ".join(choice.label for choice in menu.choices) for menu in open_menus]
     wishes = ", ".join(trip.interests) or "everything"
     task = (
-        f"A trip to {trip.destination.name(trip.language)}: {trip.days} days, {trip.pace} pace, interests: {wishes}. For each line "
-        "(number of the day; m morning, a afternoon, l late afternoon, e evening) choose one activity, so that every day is varied and "
+        f"A trip to {trip.destination.name(trip.language)}: {trip.days} days, {trip.pace} pace, interests: "
+        f"{wishes}. For each line "
+        "(number of the day; m morning, a afternoon, l late afternoon, e evening) choose one activity, so that "
+        "every day is varied and "
         "follows the interests.\n" + "\n".join(lines)
     )
     expression = "\n".join(
@@ -299,7 +301,8 @@ def _place_quotes(
     listed = "\n".join(f"{number}. {one.text}" for number, one in enumerate(citations, 1))
     last = trip.days or 1
     task = (
-        f"These are the traveller's own notes. For each say on which day of the trip (1 to {last}) it helps, or 0 if it does not help "
+        f"These are the traveller's own notes. For each say on which day of the trip (1 to {last}) it helps, or 0 "
+        f"if it does not help "
         f"a visitor. Spread them over the days.\n{listed}"
     )
     day = "|".join(map(str, range(last + 1)))

@@ -22,7 +22,8 @@ class Price:
 
 
 _PRICE = re.compile(
-    r"(?P<name>[^\W\d_][\w .'’/()-]{0,40}?)\s*=\s*(?P<before>[$€£₽₾¥]?)\s*(?P<terms>-?\d[\d\s.,]*(?:[*x×х+]\s*-?\d[\d\s.,]*)*)"
+    r"(?P<name>[^\W\d_][\w "
+    r".'’/()-]{0,40}?)\s*=\s*(?P<before>[$€£₽₾¥]?)\s*(?P<terms>-?\d[\d\s.,]*(?:[*x×х+]\s*-?\d[\d\s.,]*)*)"
     r"\s*(?P<currency>[$€£₽₾¥]|[A-Za-zА-Яа-яё]{1,8}\.?)?"
 )
 

@@ -15,16 +15,45 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*")
 _QUOTED = re.compile(r"[«“„\"]([^«»“”„\"]{2,80})[»”“\"]")
 _OPENING = re.compile(r"^\s*(?:[-*>#•]+\s*)*(?:\d+[.)]\s*)?(?:\*\*[^*]{1,40}\*\*[.:]?\s*)?[«“„\"'(*_]*$")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net|ru|ge|io|info)\b|\S+@\S+\.\w+", re.IGNORECASE)
-# Capitalised wherever they stand, and no names: pronouns, parts of a day, what everyone has.
-_ORDINARY = frozenset(
-    ["i", "i'd", "i'll", "i'm", "i've", "ok", "tv", "wi-fi", "wifi", "gps", "sim", "id", "atm", "day", "morning", "afternoon", "evening", "midday", "вы", "вас", "вам", "вами", "ваш", "ваша", "ваше", "ваши", "утро", "день", "вечер", "ok", "а", "и", "в", "на", "с", "wc", "wc-fi", "pdf", "url"]
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)\S+|\b[\w.-]+\.(?:com|org|net|ru|ge|io|info)\b"
+    r"|\S+@\S+\.\w+",
+    re.IGNORECASE,
 )
+# Capitalised wherever they stand, and no names: pronouns, parts of a day, what everyone has.
+_ORDINARY_WORDS = """
+i i'd i'll i'm i've ok tv wi-fi wifi gps sim id atm day morning afternoon evening midday вы вас вам вами ваш ваша
+ваше ваши утро день вечер ok а и в на с wc wc-fi pdf url
+"""
+_ORDINARY = frozenset(_ORDINARY_WORDS.split())
 # Words that an English sentence of advice begins with; another word with a capital there is taken for a name, unless
 # its ending shows that it is none.
-_OPENERS = frozenset(
-    ["a", "about", "above", "across", "add", "admire", "after", "afterwards", "again", "all", "allow", "almost", "along", "also", "although", "always", "an", "and", "another", "any", "anyone", "anything", "arrange", "arrive", "arrival", "as", "ask", "at", "avoid", "away", "back", "bags", "be", "because", "before", "begin", "behind", "below", "beside", "best", "between", "beyond", "book", "both", "breakfast", "bring", "browse", "but", "buy", "by", "call", "carry", "catch", "change", "charge", "check", "children", "choose", "climb", "close", "come", "compare", "confirm", "consult", "verify", "stretch", "run", "consider", "continue", "cook", "cool", "count", "cross", "dance", "daily", "decide", "departure", "depending", "despite", "details", "dinner", "discover", "do", "don't", "download", "dress", "drink", "drive", "drop", "during", "each", "early", "eat", "either", "else", "embrace", "end", "enjoy", "even", "evenings", "every", "everyone", "everything", "exchange", "expect", "explore", "fill", "finally", "find", "finish", "first", "follow", "food", "for", "forget", "free", "from", "further", "gather", "get", "give", "go", "good", "grab", "greet", "half", "have", "head", "hear", "help", "here", "hire", "hold", "how", "however", "if", "imagine", "in", "indulge", "insert", "inside", "instead", "intend", "into", "invite", "it", "its", "it's", "join", "just", "keep", "kick", "late", "later", "learn", "leave", "less", "let", "linger", "listen", "little", "local", "locals", "look", "lunch", "luggage", "make", "many", "maybe", "meals", "meet", "memorable", "mid", "mingle", "more", "mornings", "most", "move", "museums", "music", "near", "never", "new", "next", "nights", "no", "nobody", "not", "note", "nothing", "now", "observe", "of", "off", "on", "once", "one", "only", "open", "or", "order", "other", "others", "otherwise", "our", "out", "outside", "over", "pack", "part", "pause", "pay", "people", "perhaps", "photos", "pick", "plan", "plans", "play", "please", "plenty", "possible", "prefer", "prepare", "print", "put", "quick", "quiet", "rather", "reach", "read", "ready", "relax", "remember", "rent", "reserve", "rest", "return", "rides", "rise", "save", "savor", "savour", "see", "select", "send", "set", "settle", "several", "share", "shop", "shops", "sit", "sketch", "skip", "sleep", "slow", "slowly", "small", "snack", "so", "some", "someone", "something", "sometimes", "soon", "spend", "spot", "stand", "start", "stay", "step", "still", "stop", "stroll", "such", "sunset", "sunrise", "swim", "take", "talk", "taste", "tea", "thank", "that", "the", "their", "then", "there", "these", "they", "things", "think", "this", "those", "though", "through", "throughout", "time", "tips", "to", "today", "together", "tonight", "too", "toward", "towards", "tour", "travel", "treat", "trip", "try", "turn", "unless", "until", "unpack", "unwind", "up", "use", "very", "view", "visit", "visitors", "wake", "walk", "walks", "wander", "wash", "watch", "water", "we", "what", "whatever", "when", "whenever", "where", "wherever", "whether", "which", "while", "who", "why", "will", "with", "within", "without", "wonder", "work", "write", "you", "young", "your", "yours", "zoom", "documents", "packing", "clothes", "comfortable", "shoes", "passport", "charger", "medicine", "budget", "note-book", "notebook", "transport", "tickets", "hotel", "rooms", "room", "flight", "flights", "visa", "visas", "prices", "fares", "weather", "opening", "hours", "currency", "cash", "card", "cards", "museum", "market", "park", "cafe", "restaurant", "restaurants", "markets", "parks", "streets", "street", "evening's", "nature", "art", "history", "wine", "prices", "entry", "exchange", "schedules", "trains", "buses", "taxis", "crime", "safety", "rain", "sunshine", "snow", "temperatures", "summers", "winters", "nights"]
-)
+_OPENERS_WORDS = """
+a about above across add admire after afterwards again all allow almost along also although always an and another
+any anyone anything arrange arrive arrival as ask at avoid away back bags be because before begin behind below
+beside best between beyond book both breakfast bring browse but buy by call carry catch change charge check children
+choose climb close come compare confirm consult verify stretch run consider continue cook cool count cross dance
+daily decide departure depending despite details dinner discover do don't download dress drink drive drop during
+each early eat either else embrace end enjoy even evenings every everyone everything exchange expect explore fill
+finally find finish first follow food for forget free from further gather get give go good grab greet half have head
+hear help here hire hold how however if imagine in indulge insert inside instead intend into invite it its it's join
+just keep kick late later learn leave less let linger listen little local locals look lunch luggage make many maybe
+meals meet memorable mid mingle more mornings most move museums music near never new next nights no nobody not note
+nothing now observe of off on once one only open or order other others otherwise our out outside over pack part
+pause pay people perhaps photos pick plan plans play please plenty possible prefer prepare print put quick quiet
+rather reach read ready relax remember rent reserve rest return rides rise save savor savour see select send set
+settle several share shop shops sit sketch skip sleep slow slowly small snack so some someone something sometimes
+soon spend spot stand start stay step still stop stroll such sunset sunrise swim take talk taste tea thank that the
+their then there these they things think this those though through throughout time tips to today together tonight
+too toward towards tour travel treat trip try turn unless until unpack unwind up use very view visit visitors wake
+walk walks wander wash watch water we what whatever when whenever where wherever whether which while who why will
+with within without wonder work write you young your yours zoom documents packing clothes comfortable shoes passport
+charger medicine budget note-book notebook transport tickets hotel rooms room flight flights visa visas prices fares
+weather opening hours currency cash card cards museum market park cafe restaurant restaurants markets parks streets
+street evening's nature art history wine prices entry exchange schedules trains buses taxis crime safety rain
+sunshine snow temperatures summers winters nights
+"""
+_OPENERS = frozenset(_OPENERS_WORDS.split())
 _ORDINARY_ENDINGS = re.compile(r"(?:ing|ly|ed|ness|ment|tion|sion|less|ful|ous|able|ible|ity)$")
 _PREPOSITION = re.compile(r"(?<!\w)(?:to|in|from|near|via|around|into|в|во|из|до|под|около|через)\s+$", re.IGNORECASE)
 
@@ -74,7 +103,8 @@ def _is_name(sentence: str, match: re.Match[str]) -> bool:
 
 
 @cache
-def _analyzer() -> MorphAnalyzer:
+def analyzer() -> MorphAnalyzer:
+    """Russian morphology; loading takes a moment."""
     from pymorphy3 import MorphAnalyzer
 
     return MorphAnalyzer(lang="ru")
@@ -86,13 +116,13 @@ _NAMES = {"Geox", "Name", "Surn", "Patr", "Orgn", "Trad"}
 @cache
 def _is_place_name(word: str) -> bool:
     """A Russian word in small letters that is most likely a name on the map."""
-    first = _analyzer().parse(word)[0]
+    first = analyzer().parse(word)[0]
     return bool({"Geox"} & set(first.tag.grammemes)) and first.is_known
 
 
 @cache
 def _is_name_at_opening(word: str) -> bool:
-    parses = _analyzer().parse(word)
+    parses = analyzer().parse(word)
     return not parses[0].is_known or all(_NAMES & set(parse.tag.grammemes) for parse in parses[:2])
 
 
@@ -106,8 +136,9 @@ def _is_large_city(word: str) -> bool:
 
 
 def could_be_place(words: str) -> bool:
-    """Whether a Russian word in small letters may be the name of a place: the dictionary knows it as one, or not at all."""
-    parses = _analyzer().parse(words.split()[0])
+    """Whether a Russian word in small letters may be the name of a place: the dictionary knows it as one, or not "
+    "at all."""
+    parses = analyzer().parse(words.split()[0])
     return not parses[0].is_known or any("Geox" in parse.tag.grammemes for parse in parses[:4])
 
 
@@ -115,5 +146,5 @@ def has_noun(words: str) -> bool:
     """Whether one of these Russian words may be a noun, or is not in the dictionary."""
     return any(
         not parses[0].is_known or parses[0].tag.POS in ("NOUN", "INFN")
-        for parses in (_analyzer().parse(word) for word in re.findall(r"[^\W\d_]+", words))
+        for parses in (analyzer().parse(word) for word in re.findall(r"[^\W\d_]+", words))
     )

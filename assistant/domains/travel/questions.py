@@ -27,7 +27,8 @@ _QUESTIONS = {
                "Откуда поездка? Без этого не посчитать расстояние и разницу во времени."),
     "same place": ("destination", True, "The trip starts and ends in {place}. Where is it to?",
                    "Поездка начинается и заканчивается в одном месте ({place}). Куда она?"),
-    "ambiguous place": ("destination", True, "Which “{said}” is meant? {candidates}", "Какое место имеется в виду: «{said}»? {candidates}"),
+    "ambiguous place": ("destination", True, "Which “{said}” is meant? {candidates}", "Какое место имеется в "
+    "виду: «{said}»? {candidates}"),
     "misspelt": ("destination", True, "There is no “{said}”. Is one of these meant? {candidates}",
                  "Места «{said}» в таблице нет. Может быть, одно из этих? {candidates}"),
     "unknown place": ("destination", True, "“{said}” is not in the table of places. Which town or country is it near?",
@@ -35,22 +36,29 @@ _QUESTIONS = {
     "days": ("days", True, "How many days is the trip?", "Сколько дней длится поездка?"),
     "start": ("start", False, "On which day does the trip start? Until it is known the days have no dates.",
               "Какого числа начинается поездка? Пока это неизвестно, у дней нет дат."),
-    "impossible": ("start", True, "There is no such date: “{said}”. Which one is meant?", "Такой даты нет: «{said}». Какая имеется в виду?"),
-    "ambiguous": ("start", True, "“{said}” can be read in two ways. Please write the month as a word, or the date as 2027-05-03.",
+    "impossible": ("start", True, "There is no such date: “{said}”. Which one is meant?", "Такой даты нет: "
+    "«{said}». Какая имеется в виду?"),
+    "ambiguous": ("start", True, "“{said}” can be read in two ways. Please write the month as a word, or the date "
+    "as 2027-05-03.",
                   "Дату «{said}» можно прочитать по-разному. Напишите месяц словом или дату так: 2027-05-03."),
     "past": ("start", True, "“{said}” is over. When is the trip?", "Это уже прошло: «{said}». Когда поездка?"),
-    "far": ("start", True, "“{said}” is too far ahead to plan. When is the trip?", "«{said}» — слишком далеко, чтобы планировать. Когда поездка?"),
+    "far": ("start", True, "“{said}” is too far ahead to plan. When is the trip?", "«{said}» — слишком далеко, "
+    "чтобы планировать. Когда поездка?"),
     "reversed": ("start", True, "“{said}” ends before it begins. From when until when is the trip?",
                  "«{said}»: конец раньше начала. С какого и по какое число поездка?"),
-    "conflict": ("days", True, "The dates and the length of the trip do not agree ({said}). From when until when is it?",
+    "conflict": ("days", True, "The dates and the length of the trip do not agree ({said}). From when until when "
+    "is it?",
                  "Даты и длительность поездки не сходятся ({said}). С какого и по какое число она?"),
     "no days": ("days", True, "A trip takes at least one day (“{said}”). How many days is it?",
                 "Поездка длится хотя бы один день («{said}»). Сколько в ней дней?"),
-    "too long": ("days", True, "“{said}” is more than can be planned at a time: at most {longest} days. Which part comes first?",
-                 "«{said}» — больше, чем можно спланировать за раз: не больше {longest} дней. Какую часть взять сначала?"),
+    "too long": ("days", True, "“{said}” is more than can be planned at a time: at most {longest} days. Which "
+    "part comes first?",
+                 "«{said}» — больше, чем можно спланировать за раз: не больше {longest} дней. Какую часть взять "
+                 "сначала?"),
     "vague": ("start", True, "“{said}”: on which days exactly?", "«{said}»: с какого и по какое число?"),
     "travellers": ("travellers", False, "How many of you travel (“{said}”)?", "Сколько вас едет («{said}»)?"),
-    "impossible travellers": ("travellers", True, "How many people travel? It cannot be {said}.", "Сколько человек едет? Столько не бывает: {said}."),
+    "impossible travellers": ("travellers", True, "How many people travel? It cannot be {said}.", "Сколько "
+    "человек едет? Столько не бывает: {said}."),
 }  # fmt: skip
 
 

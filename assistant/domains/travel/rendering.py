@@ -13,7 +13,19 @@ from assistant.domains.travel.sheet import budget, packing
 from assistant.domains.travel.trip import Trip
 
 _TIMELESS = frozenset(
-    ["place", "country", "capital", "coordinates", "population", "timezone", "currency", "languages", "distance", "flight_time", "airports"]
+    [
+        "place",
+        "country",
+        "capital",
+        "coordinates",
+        "population",
+        "timezone",
+        "currency",
+        "languages",
+        "distance",
+        "flight_time",
+        "airports",
+    ]
 )
 _PACES = {"slow": ("slow", "неспешный"), "normal": ("normal", "обычный"), "fast": ("packed", "насыщенный")}
 
@@ -120,7 +132,7 @@ def _trip_rows(trip: Trip) -> list[tuple[str, str]]:
             f" (так понято «{', '.join(trip.readings)}»)" if russian else f" (read from “{', '.join(trip.readings)}”)"
         )
     origin = trip.origin.name(trip.language) if trip.origin else unknown
-    rows = [
+    return [
         ("Откуда" if russian else "From", origin),
         ("Куда" if russian else "To", ", ".join(place.name(trip.language) for place in trip.destinations)),
         ("Когда" if russian else "When", when),
@@ -129,7 +141,6 @@ def _trip_rows(trip: Trip) -> list[tuple[str, str]]:
         ("Темп" if russian else "Pace", value("pace", _PACES[trip.pace][russian])),
         ("Интересы" if russian else "Interests", ", ".join(trip.interests) or unknown),
     ]
-    return rows
 
 
 def _after(trip: Trip, facts: Facts, citations: Sequence[Citation], prices: Sequence[Price]) -> str:
@@ -145,9 +156,11 @@ def _after(trip: Trip, facts: Facts, citations: Sequence[Citation], prices: Sequ
         lines += ["## Из ваших документов" if russian else "## From your documents", ""]
         lines += [f"- [{number}] {one.source}" for number, one in enumerate(citations, 1)] + [""]
     closing = (
-        "Дела по дням выбраны из общего списка и не описывают конкретных мест. Названия и координаты: GeoNames (CC BY 4.0)."
+        "Дела по дням выбраны из общего списка и не описывают конкретных мест. Названия и координаты: GeoNames "
+        "(CC BY 4.0)."
         if russian
-        else "What to do each day is chosen from a general list and describes no place. Names and coordinates: GeoNames (CC BY 4.0)."
+        else "What to do each day is chosen from a general list and describes no place. Names and coordinates: "
+        "GeoNames (CC BY 4.0)."
     )
     return "\n".join([*lines, "---", "", closing, ""])
 

@@ -85,10 +85,13 @@ def season_of(trip: Trip) -> str | None:
 
 
 _ROWS = (
-    ("way", "Way there and back", "Дорога туда и обратно", r"flight|fare|train|bus|plane|ticket|билет|самол|поезд|перел|дорог|авиа"),
+    ("way", "Way there and back", "Дорога туда и обратно", r"flight|fare|train|bus|plane|ticket|билет|самол|поезд"
+    r"|перел|дорог|авиа"),
     ("lodging", "Lodging", "Жильё", r"hotel|hostel|apartment|lodging|room|airbnb|отел|гостиниц|жиль|квартир|хостел"),
-    ("food", "Food", "Еда", r"food|meal|restaurant|lunch|dinner|breakfast|еда|пита|ресторан|обед|ужин|завтрак|кафе|продукт"),
-    ("transport", "Getting around", "Транспорт на месте", r"taxi|metro|car|transport|rent|такси|метро|машин|транспорт|прокат"),
+    ("food", "Food", "Еда", r"food|meal|restaurant|lunch|dinner|breakfast|еда|пита|ресторан|обед|ужин|завтрак|кафе"
+    r"|продукт"),
+    ("transport", "Getting around", "Транспорт на месте", r"taxi|metro|car|transport|rent|такси|метро|машин"
+    r"|транспорт|прокат"),
     ("entrance", "Tickets and tours", "Билеты и экскурсии", r"museum|tour|guide|excursion|entr|музе|экскурс|гид|вход"),
     ("insurance", "Insurance, visa", "Страховка, виза", r"insur|visa|страхов|виз"),
 )  # fmt: skip

@@ -135,7 +135,7 @@ def extract(
         said = said[-1:]
     whole = said[0]
     for later in said[1:]:
-        whole = whole.then(later)
+        whole = whole.then(later, places)
     marks: Mapping[str, Any] = {}
     if whole.text.strip():
         marks = yield from _mark(engine, whole.text, whole.taken, options or GenerateOptions(), check)
@@ -168,7 +168,7 @@ class _Said:
         """A request by itself, not the answer to a question."""
         return bool(self.roles.destinations) and self.when.days is not None
 
-    def then(self, later: _Said) -> _Said:
+    def then(self, later: _Said, places: Places) -> _Said:
         """This, and what was said after it."""
         when, roles, party = later.when, later.roles, later.party
         if number := re.fullmatch(r"\s*(\d{1,3})\s*[.!]?\s*", later.text):  # the answer to "how many?"
@@ -178,12 +178,13 @@ class _Said:
                 party = replace(party, travellers=int(number[1]))
         # A name alone answers whichever place is missing.
         destinations, origin = roles.destinations, roles.origin
-        alone = len(later.text.split()) <= 4 and not when.spans
-        if alone and self.roles.destinations and self.roles.origin is None and len(destinations) == 1:
-            if not re.match(r"(?:to|in|в|во|на)\s", later.text.strip(), re.IGNORECASE) and self._is_settled:
-                destinations, origin = (), destinations[0]
+        alone = len(later.text.split()) <= 4 and not when.spans and len(destinations) == 1
+        to_it = re.match(r"(?:to|in|в|во|на)\s", later.text.strip(), re.IGNORECASE)
+        if alone and not to_it and self._wants_origin(places):
+            destinations, origin = (), destinations[0]
         offset = len(self.text) + 1
-        moved = [tuple((a + offset, b + offset) for a, b in spans) for spans in (later.taken, roles.spans)]
+        taken = tuple((begin + offset, end + offset) for begin, end in later.taken)
+        spans = tuple((begin + offset, end + offset) for begin, end in roles.spans)
         new_time = bool(when.start or when.days is not None or when.months or when.problems)
         start = when.start or (self.when.start if not when.months and not when.problems else None)
         return _Said(
@@ -204,14 +205,15 @@ class _Said:
                 origin or self.roles.origin,
                 destinations or self.roles.destinations,
                 (*self.roles.unplaced, *roles.unplaced),
-                (*self.roles.spans, *moved[1]),
+                (*self.roles.spans, *spans),
             ),
-            (*self.taken, *moved[0]),
+            (*self.taken, *taken),
         )
 
-    @property
-    def _is_settled(self) -> bool:
-        return not self.when.problems
+    def _wants_origin(self, places: Places) -> bool:
+        """It is known where the trip goes, not where it starts."""
+        known = [isinstance(places.resolve(name), Place) for name in self.roles.destinations]
+        return bool(known) and all(known) and self.roles.origin is None
 
 
 def _length_problem(days: int) -> tuple[Problem, ...]:
@@ -222,8 +224,10 @@ def _length_problem(days: int) -> tuple[Problem, ...]:
 # What the model does
 
 _TASK = (
-    "Mark what the request for a trip says. Copy words of the request exactly. destination: where to, also several. origin: where "
-    "from, empty if it is not said. interests: what they like to see and do there, each as one to three words, without places, "
+    "Mark what the request for a trip says. Copy words of the request exactly. destination: where to, also "
+    "several. origin: where "
+    "from, empty if it is not said. interests: what they like to see and do there, each as one to three words, "
+    "without places, "
     "dates, people; empty if nothing is said."
 )
 _SHOTS = (
@@ -315,9 +319,13 @@ def _decided(roles: Role, marks: Mapping[str, Any], given: Given) -> Role:
     return replace(roles, origin=origin, destinations=destinations)
 
 
-_STOP = frozenset(
-    ["like", "love", "enjoy", "want", "interested", "interests", "interest", "prefer", "trip", "travel", "go", "see", "visit", "plan", "please", "with", "and", "the", "for", "some", "a", "to", "in", "of", "i", "we", "my", "our", "я", "мы", "хочу", "хотим", "люблю", "любим", "интересует", "интересуют", "интересы", "интерес", "поездка", "поездку", "поехать", "съездить", "посмотреть", "увидеть", "план", "маршрут", "и", "в", "на", "с", "по", "для", "нам", "мне", "нас", "составь", "спланируй", "нравится", "нравятся", "предпочитаем", "хотелось", "бы", "days", "дней", "day", "holiday", "vacation", "отпуск", "бюджет", "budget", "отдых", "город", "города"]
-)
+_STOP_WORDS = """
+like love enjoy want interested interests interest prefer trip travel go see visit plan please with and the for some
+a to in of i we my our я мы хочу хотим люблю любим интересует интересуют интересы интерес поездка поездку поехать
+съездить посмотреть увидеть план маршрут и в на с по для нам мне нас составь спланируй нравится нравятся
+предпочитаем хотелось бы days дней day holiday vacation отпуск бюджет budget отдых город города
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 
 
 def _interests(text: str, roles: Role, taken: tuple[tuple[int, int], ...], marks: Mapping[str, Any]) -> tuple[str, ...]:
