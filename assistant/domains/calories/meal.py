@@ -15,9 +15,11 @@ from assistant.domains.calories.reading import Mention, Reading
 from assistant.domains.calories.units import UNITS, Quantity
 from assistant.domains.calories.when import MealName
 from assistant.engine.engine import Engine, Event
+from models.errors import DoesNotFit
 
 # More than this of one food in one meal is asked about; far more is not taken for food at all.
 MUCH_GRAMS, MUCH_KCAL = 1500.0, 3000.0
+LONGEST = 20_000  # characters
 WATERY = 5.0  # kcal per 100 g: twice as much of it is drunk
 IMPOSSIBLE_GRAMS = 10_000.0
 
@@ -171,14 +173,19 @@ def parse(
         today: what "вчера" counts from.
 
     Raises:
+        DoesNotFit: the text is longer than any meal.
         as :meth:`Engine.generate`; Cancelled.
     """
+    if len(text) > LONGEST:
+        raise DoesNotFit(
+            f"The text of the meal has {len(text)} characters, at most {LONGEST} are read.", "Give one meal at a time."
+        )
     today = today or date.today()
     read = reading.read(text, foods, today)
     if engine and read.undecided:
         start, end = read.excerpt()
         end = min(end, start + extraction.LONGEST_TEXT)
-        part = text[start:end]
+        part = text[start:end].rstrip(" \n.;")
         spans = [(a - start, b - start) for a, b in read.spans(start, end, extraction.LONGEST_SPAN)]
         amounts = [text[q.start : q.end] for q in read.quantities if start <= q.start and q.end <= end]
         marks = yield from extraction.mark(engine, part, spans[: extraction.MOST_SPANS], amounts, check)

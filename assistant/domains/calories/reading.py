@@ -186,6 +186,7 @@ _SKIPPED = STOP_WORDS | frozenset(
     штука добавка кусок что-то всё все какой""".split()
 )
 _GRAMMAR = frozenset(("PREP", "CONJ", "PRCL", "NPRO", "ADVB", "INTJ", "VERB", "INFN", "GRND", "COMP", "PRED", "NUMR"))
+_VERBS = frozenset(("VERB", "INFN", "GRND"))
 _NAMES = frozenset(("Name", "Surn", "Patr", "Geox", "Orgn"))
 _EMOJI_NAMES = {
     "hot beverage": "coffee", "teacup without handle": "green tea", "cooking": "fried egg", "poultry leg": "chicken leg",
@@ -261,12 +262,19 @@ def _tokens(text: str, hints: Sequence[when.Hint], quantities: Sequence[Quantity
         )
     tokens = [_Token(word.text, word.start, word.end) for word in lemmas.words(text)]
     tokens += _emoji(text)
+    for token in tokens:  # пол|банана
+        half = next((q.end for q in quantities if q.start == token.start < q.end < token.end), 0)
+        if half and not token.text[0].isdigit():
+            token.text, token.start = token.text[half - token.start :], half
     tokens.sort(key=lambda token: token.start)
+    triggers = list(_NOT.finditer(text))
     for token in tokens:
         if any(hint.start <= token.start < hint.end for hint in hints):
             token.role = "hint"
         elif not token.words:
             token.role = _role(token.text)
+        if token.role == "open" and any(one.start() <= token.start < one.end() for one in triggers):
+            token.role = "other"
     for left, right in pairwise(tokens):
         gap = text[left.end : right.start]
         right.before = next((name for name, pattern in _SEPARATORS if pattern.search(gap)), "")
@@ -297,8 +305,8 @@ def _role(word: str) -> str:
         return "eat"
     if word in _SKIPPED or readings[0] in _SKIPPED or len(word) == 1:
         return "skip"
-    tags = lemmas.grammemes(word)
-    return "other" if tags & _GRAMMAR or (tags & _NAMES and lemmas.is_russian_word(word)) else "open"
+    grammar = _GRAMMAR | _NAMES if lemmas.is_russian_word(word) else _VERBS  # of an unknown word it is a guess
+    return "other" if lemmas.grammemes(word) & grammar else "open"
 
 
 def _named(text: str, tokens: Sequence[_Token], foods: Names) -> list[Mention]:
@@ -463,7 +471,8 @@ def _measured(
 
 
 def _is_adjective(token: _Token) -> bool:
-    return bool(lemmas.grammemes(token.text) & {"ADJF", "PRTF", "ADJS", "PRTS"})
+    known = lemmas.is_russian_word(token.text)
+    return known and bool(lemmas.grammemes(token.text) & {"ADJF", "PRTF", "ADJS", "PRTS"})
 
 
 def _run(tokens: Sequence[_Token], start: int, step: int) -> list[_Token]:
