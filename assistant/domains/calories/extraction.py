@@ -81,8 +81,8 @@ def mark(
 
 
 def ate(engine: Engine, text: str, words: str, check: Callable[[], None]) -> Generator[Event, None, float]:
-    """How much likelier a yes than a no is to the question whether the writer ate it, as the difference of their natural
-    logarithms."""
+    """How much likelier a yes than a no is to the question whether the writer ate it: the difference of the natural
+    logarithms of both."""
     prompt = [Message("user", _ATE.format(text=text, words=words))]
     yes, no = yield from telling(engine, lambda tell: engine.score(prompt, ["yes", "no"], tell), check)
     return yes - no

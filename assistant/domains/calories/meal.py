@@ -10,8 +10,9 @@ from typing import Any
 from assistant.domains.calories import extraction, portions, reading
 from assistant.domains.calories.foods import SURE, Candidate, Food, Foods, Nutrients
 from assistant.domains.calories.lemmas import lemmas
+from assistant.domains.calories.naming import Mention
 from assistant.domains.calories.portions import Language
-from assistant.domains.calories.reading import Mention, Reading
+from assistant.domains.calories.reading import Reading
 from assistant.domains.calories.units import UNITS, Quantity
 from assistant.domains.calories.when import MealName
 from assistant.engine.engine import Engine, Event
@@ -140,8 +141,8 @@ class Meal:
         return sum((item.nutrients for item in self.items), Nutrients(0.0, 0.0, 0.0, 0.0, 0.0))
 
     def to_json(self) -> dict[str, Any]:
-        """``totals`` are sums of what is not rounded, rounded then: they can differ from the sum of the rounded items by
-        half of the last digit an item."""
+        """``totals`` are sums of what is not rounded, rounded then: they can differ from the sum of the rounded items
+        by half of the last digit an item."""
         return {
             "items": [item.to_json() for item in self.items],
             "unknown": [unknown.span for unknown in self.unknown],

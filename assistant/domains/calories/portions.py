@@ -42,7 +42,10 @@ _ALIKE: dict[str, tuple[str, ...]] = {
     "bunch": ("serving",),
 }
 _WORDS = {
-    "density": {"en": "{unit} of {size:g} ml at {density:g} g/ml", "ru": "{unit} {size:g} мл, плотность {density:g} г/мл"},
+    "density": {
+        "en": "{unit} of {size:g} ml at {density:g} g/ml",
+        "ru": "{unit} {size:g} мл, плотность {density:g} г/мл",
+    },
     "water": {"en": "{unit} of {size:g} ml, taken as 1 g/ml", "ru": "{unit} {size:g} мл, принято 1 г/мл"},
     "usual": {"en": "{unit}: about {grams:g} g, usual", "ru": "{unit}: обычно около {grams:g} г"},
     "as_grams": {"en": "a number without a unit, taken as grams", "ru": "число без единицы принято за граммы"},
@@ -56,7 +59,8 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """``amount`` of ``unit`` weighs ``grams``; ``how``: what says so. ``guessed``: nothing does, it is :data:`FALLBACK`."""
+    """``amount`` of ``unit`` weighs ``grams``; ``how``: what says so. ``guessed``: nothing does, it is
+    :data:`FALLBACK`."""
 
     amount: float
     unit: str
@@ -123,12 +127,8 @@ def _bare(quantity: Quantity, food: Food, language: Language) -> Weight:
     value = quantity.value
     piece = _own("piece", food)
     liquid = _is_liquid(food) and not piece
-    if (
-        liquid
-        and 0 < value < _AS_LITRES
-        and value != int(value)
-        and value not in (0.5, 1.5)
-        or (liquid and value in (0.5, 1.5) and not quantity.note and not quantity.vague and _is_drink(food))
+    if (liquid and 0 < value < _AS_LITRES and value != int(value) and value not in (0.5, 1.5)) or (
+        liquid and value in (0.5, 1.5) and not quantity.note and not quantity.vague and _is_drink(food)
     ):
         weight = _measured(value, "l", food, language)
         return Weight(value, "l", weight.grams, _WORDS["as_litres"][language])

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from assistant.domains.calories import numerals
 
 Kind = Literal["mass", "volume", "vessel", "count"]
 
@@ -49,8 +50,9 @@ class Quantity:
     vague: bool = False
 
 
-# id; kind; size; names; forms, where ~ is up to three letters of an ending. Particular forms come before general ones.
-# Cup, tablespoon and teaspoon as US labels round them (21 CFR 101.9); a Russian стакан is 250 ml to the rim.
+# id; kind; size; names; forms, where ~ is up to three letters of an ending; a line that begins with a blank goes on.
+# Particular forms come before general ones. Cup, tablespoon and teaspoon as US labels round them (21 CFR 101.9); a
+# Russian стакан is 250 ml to the rim.
 _TABLE = r"""
 kg; mass; 1000; kg; кг; kgs?|kilos?|kilogram(me)?s?|кг|кило|килограмм~|килограммчик~
 mg; mass; 0.001; mg; мг; mg|milligrams?|мг|миллиграмм~
@@ -68,7 +70,8 @@ pint; volume; 473; pint; пинта; pints?|pt|пинт~
 quart; volume; 946; quart; кварта; quarts?|qts?
 gallon; volume; 3785; gallon; галлон; gallons?|галлон~
 dessertspoon; volume; 10; dessert spoon; дес. л.; dessert\s?spoon(ful)?s?|дес\.?\s?л|десертн~\s+лож~к?~|дес\.?\s?лож~к?~
-tbsp; volume; 15; tbsp; ст. л.; tbsps?|tbs|tbls?|table\s?spoon(ful)?s?|soup\s?spoon~|ст\.?\s?л|столов~\s+лож~к?~|ст\.?\s?лож~к?~
+tbsp; volume; 15; tbsp; ст. л.; tbsps?|tbs|tbls?|table\s?spoon(ful)?s?|soup\s?spoon~
+ |ст\.?\s?л|столов~\s+лож~к?~|ст\.?\s?лож~к?~
 tsp; volume; 5; tsp; ч. л.; tsps?|tea\s?spoon(ful)?s?|ч\.?\s?л|чайн~\s+лож~к?~|ч\.?\s?лож~к?~|ложечк~|ложечек
 spoon; volume; 15; spoon; ложка; spoon(ful)?s?|ложк~|ложек
 cup; vessel; 240; cup; чашка; cup(ful)?s?
@@ -94,7 +97,8 @@ wedge; count; 0; wedge; долька; wedges?|segments?|дольк~|долек|�
 square; count; 5; square; квадратик; squares?|квадратик~
 scoop; count; 60; scoop; шарик; scoops?|шарик~
 bar; count; 0; bar; плитка; bars?|плитк~|плиток|плиточк~
-pack; count; 0; pack; пачка; packs?|packets?|packages?|bags?|pouch(es)?|sachets?|box(es)?|пачк~|пачек|пачечк~|упаковк~|упаковок|пакет~|пакетик~|коробк~|коробок|коробочк~
+pack; count; 0; pack; пачка; packs?|packets?|packages?|bags?|pouch(es)?|sachets?|box(es)?
+ |пачк~|пачек|пачечк~|упаковк~|упаковок|пакет~|пакетик~|коробк~|коробок|коробочк~
 stick; count; 0; stick; палочка; sticks?|палочк~|палочек
 leaf; count; 0; leaf; лист; leaf|leaves|листа?|листик~|листьев
 bunch; count; 0; bunch; пучок; bunch(es)?|пуч(ок|к~)|гроздь|грозди|веточк~|веточек
@@ -108,7 +112,7 @@ piece; count; 0; piece; шт.; pieces?|pcs?|шт|штук~|штучк~|штуч�
 
 def _compiled() -> tuple[dict[str, Unit], re.Pattern[str]]:
     units, forms = {}, []
-    for line in _TABLE.strip().splitlines():
+    for line in _TABLE.strip().replace("\n ", "").splitlines():
         id, kind, size, english, russian, form = line.split("; ")
         units[id] = Unit(id, kind, float(size), english, russian)  # type: ignore[arg-type]
         pattern = form.replace("(", "(?:").replace("~", r"[^\W\d_]{0,3}")
@@ -122,54 +126,6 @@ def _compiled() -> tuple[dict[str, Unit], re.Pattern[str]]:
 UNITS, _UNIT = _compiled()
 _ABBREVIATED = 4  # letters: shorter forms of masses and volumes are no unit without a number
 
-_WORDS = {
-    0: "ноль нуль нуля zero",
-    0.25: "четверть четверти четвертинка четвертинку quarter quarters",
-    1 / 3: "треть трети third thirds",
-    0.5: "половина половину половины половинка половинку половинки полу пол half",
-    1: "один одна одно одну одного одной одним a an one single",
-    1.5: "полтора полторы полутора",
-    2: "два две двух двумя двое пара пару пары парочка парочку two couple pair both",
-    3: "три трёх трех тремя трое тройка тройку несколько three few several",
-    4: "четыре четырёх четырех четверо four",
-    6: "шесть шести полдюжины six",
-    5: "полдесятка пять пяти пятью пяток five",
-    7: "семь семи seven",
-    8: "восемь восьми eight",
-    9: "девять девяти nine",
-    10: "десять десяти десяток ten",
-    11: "одиннадцать eleven",
-    12: "двенадцать дюжина дюжину twelve dozen",
-    13: "тринадцать thirteen",
-    14: "четырнадцать fourteen",
-    15: "пятнадцать fifteen",
-    16: "шестнадцать sixteen",
-    17: "семнадцать seventeen",
-    18: "восемнадцать eighteen",
-    19: "девятнадцать nineteen",
-    20: "двадцать двадцати twenty",
-    30: "тридцать тридцати thirty",
-    40: "сорок сорока forty",
-    50: "пятьдесят пятидесяти полсотни fifty",
-    60: "шестьдесят шестидесяти sixty",
-    70: "семьдесят seventy",
-    80: "восемьдесят eighty",
-    90: "девяносто ninety",
-    100: "сто ста сотня сотню hundred",
-    200: "двести двухсот",
-    300: "триста трёхсот трехсот",
-    400: "четыреста",
-    500: "пятьсот пятисот",
-    600: "шестьсот",
-    700: "семьсот",
-    800: "восемьсот",
-    900: "девятьсот",
-    1000: "тысяча тысячу тысячи тысяч thousand",
-}
-_NUMBERS = {word: float(value) for value, words in _WORDS.items() for word in words.split()}
-_VAGUE = {"a", "an"}
-_ROUGH = {"несколько", "few", "several", "пара", "пару", "парочку", "couple"}
-_COLLECTIVE = {"dozen", "couple", "pair", "hundred", "thousand", "тысяча", "тысячи", "тысяч", "десяток", "дюжина"}
 
 _SIZES = {
     0.7: r"маленьк\w+|небольш\w+|мелк\w{2}|мелких|мелкое|small|little|mini|мини",
@@ -182,16 +138,7 @@ _SIZES = {
 _SIZE = re.compile("|".join(f"({pattern})" for pattern in _SIZES.values()), re.IGNORECASE)
 _HEAPED = re.compile(r"\s+(?:с\s+горк[оу]й|с\s+верхом)(?!\w)", re.IGNORECASE)
 
-_FRACTIONS = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
-_DIGITS = re.compile(
-    rf"(?P<mixed>\d+)[\s-](?P<top>\d)/(?P<bottom>\d{{1,2}})(?![\d/])|(?P<numerator>\d+)\s?/\s?(?P<denominator>\d+)(?![\d/])"
-    rf"|(?P<before>\d*)\s?(?P<sign>[{_FRACTIONS}])"
-    r"|(?P<grouped>\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d))|(?P<whole>\d+)(?:[.,](?P<decimals>\d+))?|\.(?P<tenths>\d+)"
-)
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_PART = re.compile(r"[^\W\d_]+")
-_TO = re.compile(r"\s?[-–—]\s?|\s+(?:или|to|or)\s+")
-_AND_HALF = re.compile(r"\s+(?:с\s+половин(?:ой|кой)|and\s+(?:a\s+)?half)(?!\w)", re.IGNORECASE)
 _GRAMS = 20  # from here on a bare number behind "по" is a weight: "два по сто"
 _TIMES = re.compile(
     r"\s*[(,]?\s*(?:(?:[xх×*]|по|each|of|at)\s*(?=[\d½¼¾])|по\s+(?=\w))|\s*\(\s*(?=[\d½¼¾])", re.IGNORECASE
@@ -245,7 +192,7 @@ def find(
 
 def _passed(text: str, position: int) -> int:
     """Where a number ends that is no amount, so that its last digits are not taken for one."""
-    number = _number(text, position)
+    number = numerals.read(text, position)
     return number[1] if number else 0
 
 
@@ -254,7 +201,7 @@ def _at(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | Non
         return Quantity(float(times[1]), None, start, times.end())
     minus = _MINUS.match(text, start)
     position = minus.end() if minus else start
-    number = _number(text, position)
+    number = numerals.read(text, position)
     if not number:
         return _half_word(text, start, is_food) or _without_number(text, start)
     value, end, note, vague = number
@@ -274,87 +221,6 @@ def _at(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | Non
             return None
         quantity = replace(quantity, end=glued.end())
     return quantity
-
-
-def _number(text: str, start: int) -> tuple[float, int, str, bool] | None:
-    """Value, where it ends, how it was read, whether it is but an article."""
-    first = _plain_number(text, start)
-    if not first:
-        return None
-    value, end, vague = first
-    note = text[start:end] if text[start:end].casefold().split()[-1] in _ROUGH else ""
-    if half := _AND_HALF.match(text, end):
-        return value + 0.5, half.end(), "", False
-    to = _TO.match(text, end)
-    second = _plain_number(text, to.end()) if to and not vague else None
-    if second and value < second[0] <= 10 * value and not second[2]:
-        return (value + second[0]) / 2, second[1], text[start : second[1]], False
-    return value, end, note, vague
-
-
-def _plain_number(text: str, start: int) -> tuple[float, int, bool] | None:
-    match = _DIGITS.match(text, start)
-    if not match:
-        return _worded_number(text, start)
-    part = match.groupdict()
-    if part["sign"]:
-        value = float(part["before"] or 0) + unicodedata.numeric(part["sign"])
-    elif part["bottom"]:
-        value = float(part["mixed"]) + float(part["top"]) / max(1, int(part["bottom"]))
-    elif part["denominator"]:
-        value = float(part["numerator"]) / max(1, int(part["denominator"]))
-    elif part["tenths"]:
-        value = float(f"0.{part['tenths']}")
-    elif part["grouped"]:
-        value = float("".join(part["grouped"].split()))
-    elif (
-        part["decimals"] and match[0][len(part["whole"])] == "," and len(part["decimals"]) == 3 and part["whole"] != "0"
-    ):
-        value = float(part["whole"] + part["decimals"])  # 1,500
-    else:
-        value = float(f"{part['whole']}.{part['decimals'] or 0}")
-    return value, match.end(), False
-
-
-def _worded_number(text: str, start: int) -> tuple[float, int, bool] | None:
-    """``двести пятьдесят``, ``one and a half``, ``half a dozen``, ``a couple of``."""
-    total: float | None = None
-    end, last = start, 0.0
-    vague = True
-    position = start
-    while word := _PART.match(text, position):
-        folded = word[0].casefold()
-        value = _NUMBERS.get(folded)
-        if value is None:
-            break
-        if total is None:
-            total = value
-        elif last >= 20 > value >= 1 or last >= 100 > value >= 1:
-            if folded in _VAGUE:
-                break
-            total += value
-        elif folded in _VAGUE and last < 1:
-            value = last  # half a
-        elif last <= 12 and (folded in _COLLECTIVE or (last in (0.25, 0.5, 1, 2, 3) and value < 1)):
-            total *= value  # half a dozen, a half, two hundred
-        else:
-            break
-        vague = vague and folded in _VAGUE
-        end, last = word.end(), value
-        gap = re.compile(r"\s+(?:and\s+(?=\w+\s?))?|-").match(text, end)
-        if not gap or ("and" in gap[0] and not 100 <= last):
-            break
-        position = gap.end()
-    if total is None or (text[end : end + 1] in ("'", "’") and end < len(text)):
-        return None
-    if of := re.compile(r"\s+of(?=\s+(?:a|an|the)?\s*\w)", re.IGNORECASE).match(text, end):
-        folded = text[start:end].casefold().split()[-1]
-        if folded in ("couple", "half", "quarter", "third", "quarters", "thirds", "dozen", "pair"):
-            article = re.compile(r"\s+(?:a|an|the)(?=\s)", re.IGNORECASE).match(text, of.end())
-            end = article.end() if article else of.end()
-    if text[start:end].casefold() == "пол" and text[end : end + 1] == "-":
-        return None  # a prefix: _half_word
-    return total, end, vague
 
 
 def _with_unit(text: str, quantity: Quantity) -> Quantity:
@@ -387,7 +253,7 @@ def _inverted(text: str, unit: re.Match[str]) -> Quantity | None:
     """``грамм двести``, ``штук 12``, ``ломтика три``: about so many, as Russian says it."""
     assert unit.lastgroup
     gap = re.compile(r"\s+").match(text, unit.end())
-    number = _number(text, gap.end()) if gap and _INVERTED.fullmatch(unit[0]) else None
+    number = numerals.read(text, gap.end()) if gap and _INVERTED.fullmatch(unit[0]) else None
     if not number or _OTHER.match(text, number[1]):
         return None
     quantity = Quantity(number[0], unit.lastgroup, unit.start(), number[1], note=number[2])
@@ -404,7 +270,7 @@ def _multiplied(text: str, quantity: Quantity) -> Quantity:
             return replace(quantity, value=quantity.value * float(times[1]), end=times.end(), note=note)
         return quantity
     times = _TIMES.match(text, quantity.end)
-    number = _number(text, times.end()) if times else None
+    number = numerals.read(text, times.end()) if times else None
     if not times or not number:
         return quantity
     each = _with_unit(text, Quantity(number[0], None, times.end(), number[1]))

@@ -24,10 +24,12 @@ class Hint:
 
 
 _MEALS: dict[MealName, str] = {
-    "breakfast": r"(?:на|после|во время|в)\s+завтрак\w{0,3}|завтрак\w{0,3}|(?:for|at|my)?\s*\b(?:breakfast|brekkie|brunch)",
-    "lunch": r"(?:на|в|во время)\s+(?:бизнес-?\s?)?(?:обед|ланч)\w{0,3}|(?:бизнес-?\s?)?(?:обед|ланч)(?:а|е|ом)?|(?:for|at|my)?\s*\blunch",
+    "breakfast": r"(?:на|после|во время|в)\s+завтрак\w{0,3}|завтрак\w{0,3}|(?:for|at|my)?\s*\b(?:breakfast|brunch)",
+    "lunch": r"(?:на|в|во время)\s+(?:бизнес-?\s?)?(?:обед|ланч)\w{0,3}|(?:бизнес-?\s?)?(?:обед|ланч)(?:а|е|ом)?"
+    r"|(?:for|at|my)?\s*\blunch",
     "dinner": r"(?:на|за|в)\s+ужин\w{0,3}|ужин(?:а|е|ом)?|(?:for|at|my)?\s*\b(?:dinner|supper)",
-    "snack": r"(?:на|в)\s+(?:перекус|полдник)\w{0,3}|(?:перекус|полдник)(?:а|е|ом)?|(?:for|as|my)?\s*(?:an?\s+)?(?:afternoon\s+|evening\s+)?\bsnacks?",
+    "snack": r"(?:на|в)\s+(?:перекус|полдник)\w{0,3}|(?:перекус|полдник)(?:а|е|ом)?"
+    r"|(?:for|as|my)?\s*(?:an?\s+)?(?:afternoon\s+|evening\s+)?\bsnacks?",
 }
 # The verb says the meal and that something was eaten: the word itself stays.
 _VERBS: dict[MealName, str] = {
