@@ -196,7 +196,7 @@ def ask(
         click.echo(f"The answer is not what was asked for: {wrong}.", err=True)
     elif constraint and result.finish_reason != "stop":
         click.echo("It was closed early: its form is right, but something may be missing.", err=True)
-    if filled and filled.template.disclaimer:
+    if filled and filled.template.disclaimer and not filled.template.tools:  # a tool says it where it belongs
         click.echo(filled.template.disclaimer.of(filled.language_of(question)), err=True)
     if constraint and (wrong or result.finish_reason != "stop"):
         sys.exit(1)
