@@ -1,6 +1,7 @@
 """Trips: what of a request is read right, whether facts are exact, which claims the check of a plan lets through.
 
-    python benchmarks/travel.py [--model starter] [--trips PATH] [--claims PATH] [--only fields|facts|claims] [--publish]
+    python benchmarks/travel.py [--model starter] [--trips PATH] [--claims PATH] [--only fields|facts|claims]
+        [--baseline] [--publish]
 
 Another set can be measured in the form of ``data/trips.json`` and ``data/planted_claims.json``, which say it in their
 first lines. Each claim is planted alone into the day part of a clean plan (behind a sentence, or as its own line) and
@@ -33,7 +34,7 @@ from models.store import Store
 DATA = Path(__file__).parent / "data"
 FIELDS = ("origin", "destination", "start", "days", "travellers", "pace", "interests")
 OPTIONS = GenerateOptions(temperature=0, draft="off", seed=1, keep_state=False)
-# Known beforehand: distances of city centres by published great-circle tables (km), offsets by the tz database (minutes).
+# Known beforehand: distances of city centres by great-circle tables (km), offsets by the tz database (minutes).
 DISTANCES = (
     ("Moscow", "Tbilisi", 1650),
     ("London", "New York", 5570),
@@ -74,7 +75,7 @@ def same(field: str, expected: Any, got: Any) -> bool:
 
 
 def measure_fields(
-    engine: LocalEngine, places: Places, path: Path
+    engine: LocalEngine, places: Places, path: Path, *, baseline: bool
 ) -> tuple[dict[str, list[bool]], list[bool], dict[str, list[bool]]]:
     """By field whether it is right; whether the questions that are due were asked; the baseline's fields."""
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -87,7 +88,7 @@ def measure_fields(
         language = "ru" if language_of(request) == "ru" else "en"
         found = returned(extract(engine, request, places, today, language=language, options=OPTIONS))
         got = found.trip.to_json()
-        unguided = read_freely(engine, request, today)
+        unguided = read_freely(engine, request, today) if baseline else {}
         for field in FIELDS:
             right[field].append(same(field, expected[field], got[field]))
             free[field].append(same(field, expected[field], unguided.get(field)))
@@ -114,8 +115,8 @@ def read_freely(engine: LocalEngine, request: str, today: date) -> dict[str, Any
         "required": list(FIELDS),
     }  # fmt: skip
     task = (
-        f"Today is {today}. Read this request for a trip into JSON; start is the first day as YYYY-MM-DD, null if it is not "
-        f"said; one traveller and normal pace if nothing is said; names in the nominative.\n{request}"
+        f"Today is {today}. Read this request for a trip into JSON; start is the first day as YYYY-MM-DD, null if "
+        f"it is not said; one traveller and normal pace if nothing is said; names in the nominative.\n{request}"
     )
     constraint = Constraint("json_schema", json.dumps(schema))
     options = GenerateOptions(
@@ -215,6 +216,7 @@ def main() -> None:
     parser.add_argument("--trips", type=Path, default=DATA / "trips.json")
     parser.add_argument("--claims", type=Path, default=DATA / "planted_claims.json")
     parser.add_argument("--only", choices=["fields", "facts", "claims"])
+    parser.add_argument("--baseline", action="store_true", help="free extraction too, twice as slow")
     parser.add_argument("--publish", action="store_true", help="write results/travel.json")
     arguments = parser.parse_args()
     rows: list[Row] = []
@@ -229,17 +231,18 @@ def main() -> None:
         if arguments.only in (None, "fields"):
             load = LoadOptions(drafting=False, prompt_cache=False, context_length=4096)
             engine = LocalEngine(Store().resolve(arguments.model).path, load)
-            right, asked, free = measure_fields(engine, places, arguments.trips)
+            right, asked, free = measure_fields(engine, places, arguments.trips, baseline=arguments.baseline)
             engine.close()
             rows.append(
                 share("fields of requests that are right", [one for field in FIELDS for one in right[field]], 0.9)
             )
             rows += [share(f"right: {field}", right[field], None) for field in FIELDS]
             rows.append(share("questions asked where they are due, and only there", asked, None))
-            rows.append(
-                share("baseline: free extraction, no rules", [one for field in FIELDS for one in free[field]], None)
-            )
-            rows += [share(f"baseline, right: {field}", free[field], None) for field in FIELDS]
+            if arguments.baseline:
+                rows.append(
+                    share("baseline: free extraction, no rules", [one for field in FIELDS for one in free[field]], None)
+                )
+                rows += [share(f"baseline, right: {field}", free[field], None) for field in FIELDS]
     if arguments.publish:
         publish("travel", rows, notes=f"{arguments.model}, {arguments.trips.name}, {arguments.claims.name}")
     else:

@@ -70,8 +70,8 @@ def plan(
     \b
     assistant travel plan "5 days in Tbilisi from Moscow in May, two adults, museums and food, slow"
 
-    Without a request it is read from stdin. What is missing is asked at a terminal; elsewhere the questions go to stderr,
-    and the exit code is 1 when there can be no plan without an answer.
+    Without a request it is read from stdin. What is missing is asked at a terminal; elsewhere the questions go to
+    stderr, and the exit code is 1 when there can be no plan without an answer.
     """
     from assistant.domains.travel.trip import Given
 
@@ -92,7 +92,7 @@ def plan(
         for question in questions:
             click.echo(question.text, err=True)
     if not made.markdown:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
     for one in made.ungrounded if not as_json else ():
         click.echo(f"⚠ {one.kind}: {one.text}", err=True)
     if ics:

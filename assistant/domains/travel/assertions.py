@@ -13,7 +13,7 @@ from functools import cache
 from assistant.domains.travel.proper_names import analyzer
 from assistant.memory.stemming import stems
 
-_CLAUSE = re.compile(r"[^,;:()—–.!?|]+")
+_CLAUSE = re.compile(r"(?:[^,;:()—–.!?|]|(?<=\d)[,.:](?=\d))+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # Verbs that advice begins with.
 _IMPERATIVES = frozenset(
@@ -93,64 +93,13 @@ _ABLE_RUSSIAN = re.compile(
     r"|попробовать|прогуляться|погулять|отдохнуть|провести|съездить|взять|устроить|посидеть|поужинать|пообедать))"
     r"|нельзя|хватит|хватает|придется|не страшно|страшно|не стоит бояться|достаточно|принято)(?!\w)"
 )
-_TRAVEL = frozenset(
-    stem
-    for word in [
-        "trip",
-        "travel",
-        "traveller",
-        "travellers",
-        "traveler",
-        "travelers",
-        "plan",
-        "plans",
-        "cover",
-        "covers",
-        "go",
-        "goes",
-        "start",
-        "starts",
-        "end",
-        "ends",
-        "begin",
-        "begins",
-        "last",
-        "first",
-        "stop",
-        "stops",
-        "route",
-        "day",
-        "days",
-        "visit",
-        "adults",
-        "people",
-        "is",
-        "are",
-        "the",
-        "поездка",
-        "путешествие",
-        "план",
-        "рассчитан",
-        "едут",
-        "едет",
-        "ехать",
-        "начинается",
-        "заканчивается",
-        "длится",
-        "маршрут",
-        "последний",
-        "первый",
-        "взрослые",
-        "человек",
-        "дней",
-        "день",
-        "двое",
-        "трое",
-        "вы",
-        "это",
-    ]
-    for stem in stems(word)
-)
+_TRAVEL_WORDS = """
+trip travel traveller travellers traveler travelers plan plans cover covers go goes start starts end ends begin
+begins last first stop stops route day days visit adults people is are the поездка путешествие план рассчитан едут
+едет ехать начинается заканчивается длится маршрут последний первый взрослые человек дней день двое трое вы это away
+far about
+"""
+_TRAVEL = frozenset(stem for word in _TRAVEL_WORDS.split() for stem in stems(word))
 
 
 def assertions(sentence: str, known: Set[str]) -> Iterator[tuple[int, int]]:

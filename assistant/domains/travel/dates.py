@@ -98,6 +98,9 @@ class _Day:
         return next((day for day in found if day and day >= earliest), None)
 
 
+_ONE = ("день", "неделя", "месяц", "day", "week", "month")  # of these, where they stand alone
+
+
 @dataclass
 class _Reader:
     """One pass over a text. Words that were read are blanked out, so that nothing is read twice."""
@@ -232,9 +235,9 @@ class _Reader:
     def _is_length(self, match: re.Match[str]) -> bool:
         """Not a bare noun, nor somebody's age."""
         if not match["n"] and not match["one"]:
-            return match["u"] in ("неделю", "недельку", "сутки", "денек") or (
-                match["u"] == "день" and not match.start()
-            )
+            before = self.text[: match.start()].rstrip()
+            alone = not before or before[-1] in ",.;:"
+            return match["u"] in ("неделю", "недельку", "сутки", "денек") or (alone and match["u"] in _ONE)
         around = self.text[max(0, match.start() - 40) : match.end() + 12]
         aged = r"\bold\b|child|kid|son|daughter|дет|ребен|сын|доч|мне|ему|ей|aged"
         return not (re.match(r"years?|лет|год", match["u"]) and re.search(aged, around))

@@ -70,7 +70,10 @@ def check(
         sentence = visible[start:end]
         if sources.say(sentence):
             continue
-        spans = [*_dates(sentence, sources), *_numbers(sentence, sources), *claims(sentence)]
+        spans = [*_dates(sentence, sources), *_numbers(sentence, sources)]
+        said = [] if spans else [match.end() for match in _NUMBER.finditer(sentence) if match["n"][0].isdigit()]
+        # The unit behind a number that a source has is no claim of its own.
+        spans += [span for span in claims(sentence) if span[0] - 1 not in said]
         spans += [(*span, "name") for span in names(sentence, sources.stems)]
         if not spans:
             spans += [(*span, "claim") for span in assertions(sentence, sources.stems)]

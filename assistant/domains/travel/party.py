@@ -122,7 +122,8 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
     totals += [
         2
         for _ in take(
-            r"(?:a |as a |for a |young |married )?couple(?! of)|вдвоем|супружеск\w+ пар\w+|семейн\w+ пар\w+|парой"
+            r"(?:a |as a |for a |young |married )?couple(?! of)|вдвоем|супружеск\w+ пар\w+|семейн\w+ пар\w+"
+            r"|парой|(?<=, )пара(?=,|\.|$)"
         )
     ]
     alone = take(_ALONE)

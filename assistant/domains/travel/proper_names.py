@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from functools import cache
 from typing import TYPE_CHECKING
 
+from assistant.domains.travel import date_words
 from assistant.memory.stemming import stems
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ street evening's nature art history wine prices entry exchange schedules trains 
 sunshine snow temperatures summers winters nights
 """
 _OPENERS = frozenset(_OPENERS_WORDS.split())
+_CALENDAR = frozenset(word + ending for word in (*date_words.MONTHS, *date_words.WEEKDAYS) for ending in ("", "s"))
 _ORDINARY_ENDINGS = re.compile(r"(?:ing|ly|ed|ness|ment|tion|sion|less|ful|ous|able|ible|ity)$")
-_PREPOSITION = re.compile(r"(?<!\w)(?:to|in|from|near|via|around|into|в|во|из|до|под|около|через)\s+$", re.IGNORECASE)
 
 
 def names(sentence: str, known: Set[str]) -> Iterator[tuple[int, int]]:
@@ -81,7 +82,7 @@ def names(sentence: str, known: Set[str]) -> Iterator[tuple[int, int]]:
 def _is_known(word: str, known: Set[str]) -> bool:
     folded = word.casefold().replace("’", "'").removesuffix("'s").removesuffix("'")
     parts = [stem for part in re.split("[-.]", folded) for stem in stems(part)]
-    if folded in _ORDINARY or (parts and all(part in known for part in parts)):
+    if folded in _ORDINARY or folded in _CALENDAR or (parts and all(part in known for part in parts)):
         return True
     # Georgian of Georgia, тбилисский of Тбилиси.
     return len(folded) > 5 and any(len(stem) > 4 and folded.startswith(stem[: max(5, len(stem) - 2)]) for stem in known)

@@ -181,7 +181,7 @@ class _Said:
         alone = len(later.text.split()) <= 4 and not when.spans and len(destinations) == 1
         to_it = re.match(r"(?:to|in|в|во|на)\s", later.text.strip(), re.IGNORECASE)
         if alone and not to_it and self._wants_origin(places):
-            destinations, origin = (), destinations[0]
+            origin, destinations = roles.destinations[0], ()
         offset = len(self.text) + 1
         taken = tuple((begin + offset, end + offset) for begin, end in later.taken)
         spans = tuple((begin + offset, end + offset) for begin, end in roles.spans)
@@ -320,10 +320,11 @@ def _decided(roles: Role, marks: Mapping[str, Any], given: Given) -> Role:
 
 
 _STOP_WORDS = """
-like love enjoy want interested interests interest prefer trip travel go see visit plan please with and the for some
-a to in of i we my our я мы хочу хотим люблю любим интересует интересуют интересы интерес поездка поездку поехать
-съездить посмотреть увидеть план маршрут и в на с по для нам мне нас составь спланируй нравится нравятся
-предпочитаем хотелось бы days дней day holiday vacation отпуск бюджет budget отдых город города
+from at by on or not no travelling traveling alone together going flying pace темп темпе like love enjoy want
+interested interests interest prefer trip travel go see visit plan please with and the for some a to in of i we my
+our я мы хочу хотим люблю любим интересует интересуют интересы интерес поездка поездку поехать съездить посмотреть
+увидеть план маршрут и в на с по для нам мне нас составь спланируй нравится нравятся предпочитаем хотелось бы days
+дней day holiday vacation отпуск бюджет budget отдых город города
 """
 _STOP = frozenset(_STOP_WORDS.split())
 
@@ -342,18 +343,22 @@ def _interests(text: str, roles: Role, taken: tuple[tuple[int, int], ...], marks
         while words and words[0] in _STOP:
             start += len(words[0]) + 1
             words.pop(0)
-        while words and words[-1] in _STOP:
+        while words and words[-1] in _STOP and not kinds_of(" ".join(words)):
             words.pop()
         end = start + len(" ".join(words))
-        if words and start >= 0 and free(start, end) and _is_interest(text[start:end]):
+        if words and start >= 0 and free(start, end) and _is_interest(text[start:end]) and words != ["еду"]:
             found[start] = text[start:end]
             occupied.append((start, end))
     for match in _WORD.finditer(text):
-        if free(*match.span()) and kinds_of(match[0]) and match[0].casefold() not in _STOP:
+        driving = match[0].casefold() == "еду" and _ROAD.match(text, match.end())  # the verb, not the food
+        if free(*match.span()) and kinds_of(match[0]) and match[0].casefold() not in _STOP and not driving:
             found[match.start()] = match[0]
             occupied.append(match.span())
     unique = dict.fromkeys(found[start] for start in sorted(found))
     return tuple(unique)[:MOST_INTERESTS]
+
+
+_ROAD = re.compile(r"\s+(?:в|во|на|из|с|со|к|до|од\w+|сам\w*)\s", re.IGNORECASE)
 
 
 def _is_interest(span: str) -> bool:

@@ -1,0 +1,157 @@
+"""Trips from words: what rules read, what the model marks, and what is asked."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from scripted_travel import Scripted, returned
+
+from assistant.domains.travel.places import Places
+from assistant.domains.travel.trip import Extraction, Given, extract
+from assistant.engine.engine import GenerateOptions, LoadOptions
+from assistant.engine.local import LocalEngine
+
+TODAY = date(2026, 11, 22)
+ISSUE = "5 days in Tbilisi from Moscow in May, two adults, museums and food, slow"
+
+
+def reading(text: str, *answers: str, given: Given | None = None, before: tuple[str, ...] = ()) -> Extraction:
+    russian = any("а" <= char <= "я" for char in text.lower())
+    with Places.open() as places:
+        engine, language = Scripted(*answers), "ru" if russian else "en"
+        return returned(
+            extract(engine, text, places, TODAY, language=language, given=given, before=before)  # type: ignore[arg-type]
+        )
+
+
+def blocking(found: Extraction) -> set[str]:
+    return {question.field for question in found.questions if question.blocking}
+
+
+def test_the_rules_read_a_whole_request() -> None:
+    found = reading(ISSUE)
+    fields = found.trip.to_json()
+    assert {name: fields[name] for name in ("origin", "destination", "start", "end", "days", "travellers", "pace")} == {
+        "origin": "Moscow",
+        "destination": "Tbilisi",
+        "start": None,
+        "end": None,
+        "days": 5,
+        "travellers": 2,
+        "pace": "slow",
+    }
+    assert fields["interests"] == ["museums", "food"]
+    assert fields["months"] == ["2027-05"]
+    assert fields["assumed"] == []
+    assert found.ready
+
+
+def test_russian_in_small_letters() -> None:
+    fields = reading("еду один в тбилиси из мск на 5 дней, вино, бани, не торопясь").trip.to_json()
+    assert (fields["origin"], fields["destination"]) == ("Москва", "Тбилиси")
+    assert (fields["travellers"], fields["pace"], fields["interests"]) == (1, "slow", ["вино", "бани"])
+
+
+@pytest.mark.parametrize(
+    ("words", "travellers"),
+    [
+        ("two adults and three kids", 5),
+        ("with my wife and two kids", 4),
+        ("семья из четырёх человек", 4),
+        ("нас четверо, двое детей", 4),
+        ("я, жена и сын", 3),
+        ("вдвоём", 2),
+        ("solo", 1),
+        ("my husband and I", 2),
+        ("with friends", None),
+        ("вдвоём с детьми", None),
+    ],
+)
+def test_people(words: str, travellers: int | None) -> None:
+    found = reading(f"Rome, 5 days, {words}")
+    assert found.trip.travellers == travellers
+    assert ("travellers" in {question.field for question in found.questions}) == (travellers is None)
+
+
+def test_several_destinations_keep_their_order() -> None:
+    trip = reading("Rome, Florence and Venice in two weeks from New York").trip
+    assert [place.name("en") for place in trip.destinations] == ["Rome", "Florence", "Venice"]
+    assert trip.origin is not None
+    assert trip.origin.name("en").startswith("New York")
+
+
+def test_defaults_are_said_to_be_defaults() -> None:
+    trip = reading("5 days in Rome").trip
+    assert (trip.travellers, trip.pace, trip.assumed) == (1, "normal", ("travellers", "pace"))
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("0 days in Rome", "days"),
+        ("400 days in Rome", "days"),
+        ("в Париж на 31 февраля", "start"),
+        ("6 days in Qwertyville", "destination"),
+        ("Georgia, 5 days", "destination"),
+        ("a week, museums", "destination"),
+        ("in Rome", "days"),
+        ("5 days in Rome, 0 people", "travellers"),
+        ("from Rome to Rome for 3 days", "destination"),
+        ("", "destination"),
+    ],
+)
+def test_what_stands_in_the_way_of_a_plan_is_asked(text: str, field: str) -> None:
+    marks = json.dumps({"destination": ["Qwertyville"] if "Qwerty" in text else [], "origin": "", "interests": []})
+    found = reading(text, marks)
+    assert field in blocking(found)
+    assert not found.ready
+
+
+def test_the_model_adds_interests_but_no_place_that_grammar_has() -> None:
+    answer = {"destination": ["Moscow"], "origin": "Tbilisi", "interests": ["northern lights", "Tbilisi", "two adults"]}
+    trip = reading("5 days in Tbilisi from Moscow, two adults, northern lights", json.dumps(answer)).trip
+    assert trip.interests == ("northern lights",)
+    assert trip.origin is not None
+    assert trip.origin.name("en") == "Moscow"
+
+
+def test_given_fields_come_first() -> None:
+    given = Given(origin="Berlin", destination="Vienna", start=date(2027, 5, 3), days=4, travellers=3)
+    trip = reading("a week in Rome from Paris on 31 February, alone", given=given).trip
+    fields = trip.to_json()
+    assert [fields[name] for name in ("origin", "destination", "start", "end", "travellers")] == [
+        "Berlin",
+        "Vienna",
+        "2027-05-03",
+        "2027-05-06",
+        3,
+    ]
+
+
+def test_answers_go_on_with_the_trip() -> None:
+    trip = reading("двое взрослых", before=("хочу в Сочи", "на неделю", "из Казани", "с 5 июля")).trip
+    fields = trip.to_json()
+    assert [fields[name] for name in ("origin", "destination", "start", "days", "travellers")] == [
+        "Казань",
+        "Сочи",
+        "2027-07-05",
+        7,
+        2,
+    ]
+    assert reading("4", before=("0 days in Rome",)).trip.days == 4
+    assert reading("3 days in Rome", before=("a week in Paris from Berlin",)).trip.origin is None
+
+
+@pytest.mark.slow
+def test_a_real_model_marks_the_users_own_words(starter: Path) -> None:
+    engine = LocalEngine(starter, LoadOptions(context_length=4096, prompt_cache=False, drafting=False))
+    request = "мурманск из екатеринбурга на 4 дня в феврале, северное сияние и хаски"
+    with Places.open() as places:
+        options = GenerateOptions(temperature=0, seed=1, draft="off")
+        found = returned(extract(engine, request, places, TODAY, language="ru", options=options))
+    engine.close()
+    assert found.trip.interests == ("северное сияние", "хаски")
+    assert all(interest in request for interest in found.trip.interests)
