@@ -25,7 +25,7 @@ _EAT_RUSSIAN = re.compile(
     r"(?:съе|пое|по?куша|скуша|вы?пи[лтв]|сожр|слопа|завтрака|обеда|ужина|перекус|с?хомяч|слоп|умя|зато?чи|навер)"
 )
 NEGATION = re.compile(
-    r"(?<!\w)(?:(?P<without>без|кроме|вместо|помимо|ни(?!\s+разу)|neither|nor|no|without|zero|except|minus\s+the|instead\s+of|hold\s+the)"
+    r"(?<!\w)(?:(?P<without>без|кроме|вместо|помимо|ни(?!\s+разу)|neither|nor|no|without|zero|except|minus\s+the|instead\s+of|hold\s+the|w/o)"
     r"|(?P<verb>(?:не|ни\s+разу\s+не|never|not|didn['’]?t|did\s+not|haven['’]?t|hadn['’]?t|don['’]?t|do\s+not|wasn['’]?t"
     r"|couldn['’]?t|won['’]?t|wouldn['’]?t)(?!\s+(?:только|only|just|удерж\w+|устоя\w+|смог\w*\s+(?:удерж|устоя)\w+|resist))"
     r"|\w+л[аи]?\s+бы|отказал\w+|skipped|refused|avoided|passed\s+on|turned\s+down"
@@ -107,6 +107,8 @@ def tokens_of(text: str, hints: Sequence[when.Hint], quantities: Sequence[Quanti
     for left, right in pairwise(tokens):
         gap = text[left.end : right.start]
         right.before = next((name for name, pattern in SEPARATORS if pattern.search(gap)), "")
+        if left.text == "w" and gap.startswith("/"):
+            right.before = "with"
         if not right.before and right.text in AND:
             right.before = "and"
         if not right.before and right.text in WITH:

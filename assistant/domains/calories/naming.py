@@ -69,7 +69,8 @@ def named(text: str, tokens: Sequence[Token], foods: Names) -> list[Mention]:
         if token.words and is_sure(token.words, foods):
             mention = Mention(token.start, token.end, token.words, sure=True)
             if (count := len(re.findall(r"[^\s\ufe0f]", text[token.start : token.end]))) > 1:
-                mention.quantities.append(Quantity(float(count), None, token.start, token.end))
+                unit = "slice" if token.text.startswith("slice") else None
+                mention.quantities.append(Quantity(float(count), unit, token.start, token.end))
             mentions.append(mention)
             token.role = "food"
     return sorted(mentions, key=lambda mention: mention.start)
@@ -193,6 +194,12 @@ def measured(
             taken |= {token.start for token in run}
             for token in run:
                 token.role = "food"
+            named = next((one for one in mentions if text[one.end : run[0].start].strip(" \"'«“") == ""), None)
+            if named and named.end < run[0].start and not run[0].before:  # "творожок «Чудо» 100 г"
+                closing = text[run[-1].end : run[-1].end + 1] in ('"', "»", "”")
+                named.core, named.end = named.core or named.words, run[-1].end + closing
+                named.words = text[named.start : named.end]
+                continue
             found.append(Mention(run[0].start, run[-1].end, text[run[0].start : run[-1].end], sure=False))
     return found
 
@@ -218,9 +225,7 @@ def _run(tokens: Sequence[Token], start: int, step: int) -> list[Token]:
     return run[::step]
 
 
-def merged(
-    text: str, tokens: Sequence[Token], mentions: Sequence[Mention], quantities: Sequence[Quantity]
-) -> list[Mention]:
+def merged(text: str, mentions: Sequence[Mention], quantities: Sequence[Quantity], foods: Names) -> list[Mention]:
     """One mention of two that are one dish: "котлеты из индейки", "курица в сметане", "beef burrito", "омлет из двух
     яиц"; none of a heading: "салат: помидоры, огурцы"."""
     kept: list[Mention] = []
@@ -240,6 +245,8 @@ def merged(
         elif _EGG.fullmatch(before.words) and re.fullmatch(r"[\s-]", gap) and _EGG_DISH.search(mention.words):
             mention.start = before.start
             kept[-1] = mention
+        elif re.fullmatch(r"[\s\"'«“]+", gap) and _meaning(before, foods) == _meaning(mention, foods):
+            before.end = mention.end  # "мороженое пломбир": one thing said twice
         elif re.fullmatch(r"\s+(?:из|на|в|во)\s+", gap, re.I):
             before.core, before.end = before.core or before.words, mention.end
             before.words = text[before.start : before.end]
@@ -259,6 +266,11 @@ def merged(
         else:
             kept.append(mention)
     return kept
+
+
+def _meaning(mention: Mention, foods: Names) -> str:
+    found = foods.look_up(mention.words, 1) if mention.sure else []
+    return found[0].food.id if found else mention.words
 
 
 def _without(text: str, gap: str, before: Mention, amounts: Sequence[Quantity]) -> str:

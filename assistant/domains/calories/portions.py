@@ -12,6 +12,8 @@ Language = Literal["en", "ru"]
 FALLBACK = 100.0  # grams, where a food has no measure that could stand for a portion
 _AS_PIECE = 15  # a bare number up to this many is a count; above it may be grams
 _AS_LITRES = 2.0  # a bare number below this, with a fraction, of a drink
+_FEW = 3.0  # pieces of a portion that one may be eaten of
+_RICH = 150.0  # kcal per 100 g: a liquid that nobody drinks by the glass
 _WHOLE = ("whole", "pizza", "pie", "cake", "loaf", "melon", "fruit", "head")
 _SPLASH = {"tsp": 1.0, "tbsp": 2.0}  # of what is taken with a drink: sugar by the teaspoon, milk by two tablespoons
 
@@ -108,13 +110,15 @@ def usual(
         rich = (food.per_100g.fat_g or 0) > 50 or (food.per_100g.carbohydrate_g or 0) > 60
         order = ("serving", "tbsp", *_ALIKE["serving"]) if rich else ("serving", *_ALIKE["serving"])
         serving, piece = _own("serving", food), _own("piece", food)
-        small = serving and piece and piece.grams / piece.amount < serving.grams / serving.amount
+        share = serving.grams / serving.amount / (piece.grams / piece.amount) if serving and piece else 0.0
+        small = 1 < share <= _FEW
         if serving and piece and (serving.source.startswith("USDA") or ((beside or one) and small)):
             order = ("piece", *order)  # of an apple, not of a label
         unit = next((unit for unit in order if _own(unit, food)), "")
         found = _measured(1.0, unit, food, language) if unit else None
     if not found and _is_liquid(food):
-        found = _measured(1.0, "glass", food, language)
+        cream = (food.per_100g.kcal or 0.0) > _RICH
+        found = _measured(2.0 if cream else 1.0, "tbsp" if cream else "glass", food, language)
     if not found:
         found = Weight(1.0, "serving", FALLBACK, _WORDS["nothing"][language], guessed=True)
     return Weight(
@@ -135,7 +139,7 @@ def _bare(quantity: Quantity, food: Food, language: Language) -> Weight:
     if value >= 5 and not quantity.vague and _own("tbsp", food) and not liquid:
         return Weight(value, "g", value, _WORDS["as_grams"][language])  # "масло 10"
     whole = next((measure for unit in _WHOLE if (measure := _own(unit, food))), None)
-    if value < 1 and whole:
+    if whole and (value < 1 or whole.unit == "pizza"):
         return Weight(value, whole.unit, value * whole.grams / whole.amount, _cited(whole))  # "half a pizza"
     if value > _AS_PIECE and not (piece and piece.grams / piece.amount * value <= 1000):
         if liquid:

@@ -151,7 +151,7 @@ def read(text: str, foods: Names, today: date) -> Reading:
     mentions += measured(text, tokens, quantities, mentions)
     mentions.sort(key=lambda mention: mention.start)
     negate(text, tokens, mentions)
-    mentions = merged(text, tokens, mentions, quantities)
+    mentions = merged(text, mentions, quantities, foods)
     loose = pair(text, tokens, mentions, quantities)
     _judge(tokens, mentions)
     return Reading(text, hints, mentions, _open_runs(tokens), loose, quantities, tokens)

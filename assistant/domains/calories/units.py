@@ -129,13 +129,14 @@ _ABBREVIATED = 4  # letters: shorter forms of masses and volumes are no unit wit
 
 _SIZES = {
     0.7: r"маленьк\w+|небольш\w+|мелк\w{2}|мелких|мелкое|small|little|mini|мини",
-    1.0: r"средн\w{2,3}|обычн\w{2,3}|стандартн\w{2,3}|полн\w{2,3}|цел\w{2,3}|хорош\w{2,3}|medium|regular|average|full"
-    r"|whole|normal|standard|level",
+    1.0: r"средн\w{2,3}|обычн\w{2,3}|стандартн\w{2,3}|полн\w{2,3}|цел\w{2,3}|хорош\w{2,3}|мерн\w{2,3}"
+    r"|medium|regular|average|full|whole|normal|standard|level",
     0.8: r"гран[её]н\w{2,3}|неполн\w{2,3}",
     1.3: r"больш\w{2,3}|крупн\w{2,3}|здоров\w{2,3}|big|large|generous|heaped|heaping",
     1.6: r"огромн\w{2,3}|гигантск\w{2,3}|huge|giant|xl|extra\s+large",
 }
 _SIZE = re.compile("|".join(f"({pattern})" for pattern in _SIZES.values()), re.IGNORECASE)
+_INSIDE = re.compile(r"(?<!\w)(?:в|во|из)\s+\Z", re.IGNORECASE)
 _HEAPED = re.compile(r"\s+(?:с\s+горк[оу]й|с\s+верхом)(?!\w)", re.IGNORECASE)
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -304,7 +305,7 @@ def _half_word(text: str, start: int, is_food: Callable[[str], bool]) -> Quantit
 
 def _without_number(text: str, start: int) -> Quantity | None:
     """``стакан молока``, ``glass of milk``, ``большой банан``: one."""
-    unit = _UNIT.match(text, start)
+    unit = _UNIT.match(text, start) if not _INSIDE.search(text[max(0, start - 4) : start]) else None  # "в стаканчике"
     if unit and (inverted := _inverted(text, unit)):
         return inverted
     if unit and unit.lastgroup:

@@ -90,6 +90,10 @@ def read(text: str, foods: Foods, **more: Any) -> list[tuple[str, int]]:
         ("🥚🥚", [("🥚🥚", 100)]),
         ("2 eggs and 200 g of rice", [("eggs", 100), ("rice", 200)]),
         ("2 eggs и хлеб 30г", [("eggs", 100), ("хлеб", 30)]),
+        ("чипсы Lays 90 г", [("чипсы Lays", 90)]),
+        ("творожок «Чудо» 100 г", [("творожок «Чудо»", 100)]),
+        ("щи со сметаной 400 г", [("щи", 400), ("сметаной", 25)]),
+        ("no sugar cola 500 ml", [("no sugar cola", 500)]),
     ],
 )
 def test_grammar_is_enough(text: str, expected: list[tuple[str, int]], foods: Foods) -> None:
