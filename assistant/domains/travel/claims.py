@@ -14,7 +14,8 @@ _STRONG = {
     r"|residence permits?|border (?:control|guards?|crossings?)|виз|виз[аыуео]\w?|визов\w+|безвиз\w+"
     r"|загранпаспорт\w*|паспорт\w*"
     r"|таможн\w+|миграцион\w+|пограничн\w+|границ(?:е|у|ы)|консульств\w+|посольств\w+",
-    "price": r"pric(?:e|es|ed|ey|y|ing)|fares?|costs?|costly|cheap(?:er|est|ly)?|(?:in)?expensive|pricey|affordable"
+    "price": r"charges|pric(?:e|es|ed|ey|y|ing)"
+    r"|fares?|costs?|costly|cheap(?:er|est|ly)?|(?:in)?expensive|pricey|affordable"
     r"|bargains?|discount\w*|free of charge|free (?:entry|entrance|admission|of|for (?!what|you|walk|rest)|on"
     r"|shuttle|parking|wi-?fi|breakfast|access)"
     r"|(?:is|are|be|it's|for|entirely|completely|totally) free(?! (?:to|time|day|morning|afternoon|evening|hour))"
@@ -64,7 +65,8 @@ _STRONG = {
     r"|underground|trams?|funiculars?|cable cars?|chairlifts?|night bus(?:es)?"
     r"|расписани\w+|отправля\w+ся|отходит|отходят|прибыва\w+|курсиру\w+|прям(?:ой|ые|ых|ым|ого) (?:рейс|поезд"
     r"|автобус|перел)\w*|последн\w+ (?:поезд|автобус|рейс|электричк|трамва|паром)\w*"
-    r"|кажд\w+ (?:час|полчаса|минут|пол)\w*|метро|трамва\w+|фуникул\w+|канатн\w+|подвесн\w+ дорог\w+|ноч(?:ной"
+    r"|кажд\w+ (?:час|полчаса|минут|пол)\w*|метро|трамва\w+|фуникул\w+|канатн\w+|канатк\w+|подвесн\w+ дорог\w+"
+    r"|ноч(?:ной"
     r"|ные) (?:автобус|поезд)\w*|каждые",
     "safety": r"safe(?:ty|r|st)?|safely|unsafe|danger(?:s|ous)?|crimes?|criminals?|pickpockets?|thie(?:f|ves)"
     r"|theft|scam\w*|robb\w+|terroris\w+|risk\w*|secure|no-go"
@@ -74,7 +76,8 @@ _STRONG = {
     r"|криминал\w*|вод\w+ из-под крана|прививк\w+|вакцин\w+|малярия|малярии|спокойный район",
     "rule": r"illegal|prohibited|forbidden|banned|mandatory|compulsory|required|allowed|by law|fined|fines"
     r"|запрещ\w+|разрешен\w*|обязательн\w+|требу\w+ся|штраф\w*|по закону|нельзя|законодательств\w+|(?:not|n't) "
-    r"(?:needed|necessary|need to|have to)|unnecessary|не нуж(?:ен|н\w+)|не обязательн\w+|необязательн\w+|обойтись без",
+    r"(?:needed|necessary|need to|have to)|unnecessary|не нуж(?:ен|н\w+)|не обязательн\w+|необязательн\w+"
+    r"|обойтись без",
     "distance": r"kilomet\w+|kms?|miles?|met(?:er|re)s|minutes?|walking distance|stone's throw|hours? (?:away"
     r"|drive|ride|walk|by|from|flight|of)|hour's (?:drive|walk|ride)|half an hour"
     r"|(?:short|quick|brief|minute|hour|long) (?:drive|ride|walk from|walk to|flight|hop)|far from|not far"

@@ -7,7 +7,16 @@ import re
 _ENGLISH_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen twenty"""
 _ENGLISH = _ENGLISH_WORDS.split()
-_ENGLISH_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90}
+_ENGLISH_TENS = {
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+}
 _ENGLISH_ORDINAL_WORDS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
 fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"""
 _ENGLISH_ORDINALS = _ENGLISH_ORDINAL_WORDS.split()
@@ -21,6 +30,7 @@ _RUSSIAN = (
     "двадцать двадцати двадцатью"
 )
 _RUSSIAN_TENS = {"двадцать": 20, "двадцати": 20, "тридцать": 30, "тридцати": 30, "сорок": 40, "сорока": 40}
+_RUSSIAN_TENS |= {"пятьдесят": 50, "шестьдесят": 60, "семьдесят": 70, "восемьдесят": 80, "девяносто": 90}
 _RUSSIAN_ORDINAL_STEMS = """перв втор треть четверт пят шест седьм восьм девят десят одиннадцат двенадцат тринадцат
 четырнадцат пятнадцат шестнадцат семнадцат восемнадцат девятнадцат двадцат"""
 _RUSSIAN_ORDINALS = _RUSSIAN_ORDINAL_STEMS.split()

@@ -52,6 +52,9 @@ _MANY = (
     r"friends|family|parents|relatives|team|class|colleagues|group|kids|children|друзьями|семьей|родителями"
     r"|родственниками|коллегами|компанией|классом|детьми|подругами|семья|дети"
 )
+_WE = (
+    r"(?<!\w)(?:we|we're|we'd|we'll|our|us|мы|нам|нас|едем|поедем|летим|полетим|хотим|собираемся|планируем|любим)(?!\w)"
+)
 _SLOW = (
     r"(?:at )?(?:an? )?(?:leisurely|slow|relaxed|easy|gentle|calm) (?:pace|tempo)|slow(?:ly|er)?|slow[- ]paced"
     r"|leisurely|unhurried|relax(?:ed|ing)?|laid[- ]back|easy[- ]?going|calm(?:ly)?|lazy|lazily|gentle"
@@ -127,13 +130,8 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         )
     ]
     alone = take(_ALONE)
-    totals += [
-        number(match)
-        for match in take(
-            rf"(?<!with )(?<!с ){_NUMBER}\s+(?:friends|colleagues|друга|друзей"
-            rf"|подруги|подруг)"
-        )
-    ]
+    friends_alone = rf"(?<!with )(?<!с ){_NUMBER}\s+(?:friends|colleagues|друга|друзей|подруги|подруг)"
+    totals += [number(match) + bool(match["i"]) for match in take(rf"{friends_alone}(?P<i>\s+(?:and|и)\s+(?:me|i|я))?")]
     friends = sum(
         number(match)
         for match in take(rf"(?:with|с|со)\s+{_NUMBER}\s+(?:friends|colleagues|друзьями|подругами|коллегами)")
@@ -148,7 +146,7 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
     )
     companions = take(more) + take(rf"(?:my )?(?:{_COMPANION}) and (?:i|me|myself)|(?:{_COMPANION}) и я")
     children += len(with_child) + sum(bool(_MINORS.search(match[0])) for match in companions)
-    many = re.search(rf"(?<!\w)(?:{_MANY}|{_CHILDREN})(?!\w)", _lowered(text))
+    many = re.search(rf"(?<!\w)(?:{_MANY}|{_CHILDREN})(?!\w)", _lowered(text)) or re.search(_WE, _lowered(text))
     has_children = children > 0 or bool(re.search(rf"(?<!\w)(?:{_CHILDREN})(?!\w)", _lowered(text)))
     grown = [match for match in companions if not _MINORS.search(match[0])]
     travellers: int | None = None

@@ -123,9 +123,11 @@ def _is_name(span: str, before: str, places: Places, length: int) -> bool:
     capital = first[0].isupper()
     if length > 1 and not capital:
         # Written small throughout: "new york", "нижний новгород".
+        if "," in span:
+            return _within(span, places.find(span), places)
         if not any(place for place in places.find(span) if place.prominence >= _PROMINENT) or len(span) < 6:
             return False
-        return not any(word in _COMMON for word in span.split()) and "," not in span
+        return not any(word in _COMMON for word in span.split())
     if length > 1 and not span.split()[-1][0].isupper():
         return False
     if span.casefold() in _COMMON and not (capital and re.search(r"(?:in|to|from)\s+$", before)):
@@ -150,4 +152,4 @@ def _within(span: str, candidates: list[Place], places: Places) -> bool:
     """``Paris, Texas`` is one place, ``Paris, London`` are two, and so are ``Rome, Florence``."""
     where = span.split(",", 1)[1]
     area = places.find(where)
-    return bool(area) and area[0].kind in ("country", "region")
+    return bool(candidates) and bool(area) and area[0].kind in ("country", "region")
