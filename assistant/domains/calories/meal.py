@@ -20,7 +20,7 @@ from models.errors import DoesNotFit
 
 # More than this of one food in one meal is asked about; far more is not taken for food at all.
 MUCH_GRAMS, MUCH_KCAL = 1500.0, 3000.0
-LONGEST = 20_000  # characters
+LONGEST = 5_000  # characters
 WATERY = 5.0  # kcal per 100 g: twice as much of it is drunk
 IMPOSSIBLE_GRAMS = 10_000.0
 
