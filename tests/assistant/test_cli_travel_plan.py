@@ -112,7 +112,8 @@ def test_wrong_flags_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hotel=80*5" in capsys.readouterr().err
     assert run(ISSUE, "--start", "2027-02-31") == 2
     assert run(ISSUE, "--memory", "nothing") == 2
-    assert run(ISSUE, "--days", "0", "--no-questions") == 1
+    for flags in (("--days", "0"), ("--start", "2001-01-01"), ("--start", "2999-01-01"), ("--travellers", "-1")):
+        assert run(ISSUE, *flags, "--no-questions") == 1
 
 
 def test_with_a_real_model(starter: Path) -> None:

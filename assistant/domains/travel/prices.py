@@ -21,10 +21,16 @@ class Price:
     terms: str
 
 
-_PRICE = re.compile(
-    r"(?P<name>[^\W\d_][\w "
-    r".'’/()-]{0,40}?)\s*=\s*(?P<before>[$€£₽₾¥]?)\s*(?P<terms>-?\d[\d\s.,]*(?:[*x×х+]\s*-?\d[\d\s.,]*)*)"
+_AMOUNT = (
+    r"\s*=\s*(?P<before>[$€£₽₾¥]?)\s*(?P<terms>-?\d[\d\s.,]*(?:[*x×х+]\s*-?\d[\d\s.,]*)*)"
     r"\s*(?P<currency>[$€£₽₾¥]|[A-Za-zА-Яа-яё]{1,8}\.?)?"
+)
+_PRICE = re.compile(r"(?P<name>[^\W\d_][\w .'’/()-]{0,40}?)" + _AMOUNT)
+# Within a request the word before the sign is the name, and a currency has a sign, a code or a beginning that is known.
+_WITHIN = re.compile(
+    r"(?P<name>[^\W\d_][\w-]{0,40})"
+    r"\s*=\s*[$€£₽₾¥]?\s*-?\d[\d.,]*(?:\s*[*x×х+]\s*-?\d[\d.,]*)*(?<![.,])"
+    r"(?:\s*(?:[$€£₽₾¥]|[A-Z]{3}(?!\w)|(?:руб|р|евро|доллар|euro|dollar|pound)\w*\.?))?(?!\w)"
 )
 
 
@@ -53,12 +59,12 @@ def prices_in(text: str) -> list[Price]:
     Raises:
         UsageError: as :func:`price`.
     """
-    return [price(match[0]) for match in _PRICE.finditer(text)]
+    return [price(match[0]) for match in _WITHIN.finditer(text)]
 
 
 def price_spans(text: str) -> tuple[tuple[int, int], ...]:
     """(start, end) of the prices in a request."""
-    return tuple(match.span() for match in _PRICE.finditer(text))
+    return tuple(match.span() for match in _WITHIN.finditer(text))
 
 
 def _product(text: str) -> Decimal:

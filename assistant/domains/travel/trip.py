@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from assistant.domains.travel.dates import LONGEST, Problem, When, check_length, read
+from assistant.domains.travel.dates import FARTHEST, LONGEST, Problem, When, check_length, read
 from assistant.domains.travel.interests import kinds_of
 from assistant.domains.travel.party import Pace, Party, read_pace, read_party
 from assistant.domains.travel.place_words import Role, read_places
@@ -399,6 +399,8 @@ def _settle(
         ]
         if given.start < today:
             problems.append(Problem("past", given.start.isoformat()))
+        elif given.start.year > today.year + FARTHEST:
+            problems.append(Problem("far", given.start.isoformat()))
     if given.days is not None:
         problems = [one for one in problems if one.code not in ("no days", "too long", "conflict")]
         if wrong := check_length(None, None, given.days):
