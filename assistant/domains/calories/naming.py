@@ -124,9 +124,9 @@ def without_names(
             if (before.strip() and behind.strip()) or not is_sure(rest, foods):
                 continue
             if rest is behind:
-                mention.start = quantity.end + len(behind) - len(behind.lstrip())
+                mention.start = quantity.end + len(behind) - len(re.sub(r"^\W+", "", behind))
             else:
-                mention.end = mention.start + len(before.rstrip())
+                mention.end = mention.start + len(re.sub(r"[^\w%]+$", "", before))
             mention.words = text[mention.start : mention.end]
         kept.append(quantity)
     return kept
