@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from assistant.domains.travel.claims import claims
+from assistant.domains.travel.facts import CHECK_ONLINE
 from assistant.domains.travel.places import Places
 from assistant.domains.travel.plan import make
 from assistant.domains.travel.prices import prices_in
@@ -70,9 +73,20 @@ def reply(call: Call) -> Iterator[Event]:
             options=call.options,
             check_cancelled=call.check,
         )
-    text = "\n".join(filter(None, (plan.markdown, as_list(extraction.questions, call.language, plan.markdown != ""))))
+    questions = as_list(extraction.questions, call.language, plan.markdown != "")
+    text = "\n".join(filter(None, (unknowable(call.text, call.language), plan.markdown, questions)))
     yield Delta(text)
     yield Computed(text, "", "stop", 0, 0, data=plan.to_json())
+
+
+def unknowable(text: str, language: Literal["en", "ru"]) -> str:
+    """What to say to a question about fares, hours, visas, weather and the like; nothing for any other text."""
+    if "?" not in text or not (any(claims(text)) or re.search(r"how much|сколько сто[ия]", text, re.IGNORECASE)):
+        return ""
+    opening = "Этого программа не знает и не выдумывает. Проверьте в интернете: "
+    if language == "en":
+        opening = "The program does not know this, and makes nothing up. Check online: "
+    return f"{opening}{', '.join(CHECK_ONLINE[language])}.\n"
 
 
 def as_list(questions: Sequence[Question], language: str, planned: bool) -> str:

@@ -140,6 +140,14 @@ def test_the_users_documents_are_quoted_with_their_source(tmp_path: Path) -> Non
     assert plan.ungrounded == ()
 
 
+@pytest.mark.parametrize("text", ["Сколько стоит билет в Вену?", "Нужна ли виза в Китай?", "Какая погода в Сочи?"])
+def test_what_cannot_be_known_offline_is_said_to_be(text: str) -> None:
+    done = list(reply(ToolCall(engine=Scripted(), text=text, language="ru", today=TODAY)))[-1]
+    assert isinstance(done, Computed)
+    assert "Проверьте в интернете" in done.text
+    assert not re.search(r"\d", done.text)
+
+
 def test_in_the_chat_it_asks_then_plans() -> None:
     first = list(reply(ToolCall(engine=Scripted(), text="хочу в Тбилиси", language="ru", today=TODAY)))
     done = first[-1]
