@@ -23,7 +23,9 @@ from assistant.cli.interrupt import interruptible
 from assistant.cli.loading import load, model_flags
 from assistant.cli.question import read_question, split_choices
 from assistant.engine import structured
+from assistant.engine.calls import Choice
 from assistant.engine.engine import Delta, Progress, Result
+from assistant.engine.scoring import probabilities
 from models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -196,6 +198,8 @@ def ask(
         click.echo(f"The answer is not what was asked for: {wrong}.", err=True)
     elif constraint and result.finish_reason != "stop":
         click.echo("It was closed early: its form is right, but something may be missing.", err=True)
+    if filled and isinstance(result, Choice) and not as_json:
+        click.echo(f"probability {probabilities(result.scores)[result.text]:.2f}", err=True)
     if filled and filled.template.disclaimer and not filled.template.tools:  # a tool says it where it belongs
         click.echo(filled.template.disclaimer.of(filled.language_of(question)), err=True)
     if constraint and (wrong or result.finish_reason != "stop"):

@@ -77,10 +77,12 @@ def stems(text: str) -> list[str]:
 def language_of(text: str) -> str:
     """By script: ``ru``, ``en`` (any Latin letters, or none at all), ``other``.
 
-    A third of Cyrillic letters is Russian: talk about software is half Latin.
+    A third of Cyrillic letters is Russian, or half of the words: talk about software is half Latin, and «Ты ChatGPT?»
+    is a question in Russian.
     """
-    letters, cyrillic, latin = (sum(map(len, one.findall(text))) for one in (_LETTERS, _CYRILLIC, _LATIN))
-    if letters and cyrillic * 3 >= letters:
+    words, russian = _LETTERS.findall(text), _CYRILLIC.findall(text)
+    letters, cyrillic, latin = (sum(map(len, found)) for found in (words, russian, _LATIN.findall(text)))
+    if letters and (cyrillic * 3 >= letters or len(russian) * 2 >= len(words)):
         return "ru"
     return "en" if latin * 2 >= letters else "other"
 

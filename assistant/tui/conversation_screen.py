@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from assistant.chat.conversation import Conversation, Event
 from assistant.chat.history import StoredMessage
+from assistant.engine.calls import Choice
 from assistant.engine.engine import Result
 from assistant.tui import tables
 from assistant.tui.keys import key_names
@@ -371,6 +372,8 @@ class ConversationScreen(Screen[None]):
                 await self.note(self.say("length"), "warning")
             elif result.finish_reason == "repetition":
                 await self.note(self.say("repetition"), "warning")
+            if isinstance(result, Choice):
+                await self.note(tables.chosen(self.say, result))
         if error is not None:
             await self._failed(error)
         self._tokens = 0

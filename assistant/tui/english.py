@@ -257,6 +257,7 @@ ENGLISH = {
     # outside of the screen
     "new_chat": "New chat",
     # templates
+    "chosen": "{choice}: {percent} %. Otherwise {others}.",
     "template_mark": "template: {name}",
     "template_list": "Templates; ▸ is the one of this chat",
     "template_how": "/template NAME [VARIABLE=VALUE …] uses one, /template off none. "

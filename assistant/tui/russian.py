@@ -242,6 +242,7 @@ RUSSIAN = {
     "mb": "{value} МБ",
     "new_chat": "Новый чат",
     # templates
+    "chosen": "{choice}: {percent} %. Иначе {others}.",
     "template_mark": "шаблон: {name}",
     "template_list": "Шаблоны; ▸ — шаблон этого чата",
     "template_how": "/template ИМЯ [ПЕРЕМЕННАЯ=ЗНАЧЕНИЕ …] включает, /template off выключает. "

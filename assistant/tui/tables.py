@@ -5,10 +5,12 @@ from __future__ import annotations
 from textual.content import Content
 
 from assistant.chat.context import Budget
+from assistant.engine.calls import Choice
 from assistant.engine.engine import Result
 from assistant.tui.strings import Strings
 
 BAR_CELLS = 20
+OTHERS = 3  # choices told of beside the one that was made
 
 
 def stats(say: Strings, model: str, result: Result) -> Content:
@@ -62,6 +64,15 @@ def budget(say: Strings, budget: Budget) -> Content:
     rows = [(say(name), row(tokens)) for name, tokens in parts]
     rows.append((say("budget_window"), f"{say.number(budget.window):>8}"))
     return _table(say("budget_title"), rows)
+
+
+def chosen(say: Strings, choice: Choice) -> str:
+    """How probable a chosen answer is, and what else it could have been."""
+    from assistant.engine.scoring import probabilities  # with numpy, which the chat does without
+
+    shares = sorted(probabilities(choice.scores).items(), key=lambda one: -one[1])
+    others = ", ".join(f"{answer} {say.number(100 * share)} %" for answer, share in shares[1 : 1 + OTHERS])
+    return say("chosen", choice=choice.text, percent=say.number(100 * shares[0][1]), others=others)
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> Content:

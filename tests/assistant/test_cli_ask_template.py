@@ -52,6 +52,12 @@ def test_a_scale_is_a_number_with_its_probabilities() -> None:
     assert answer["completion_tokens"] == 0
 
 
+def test_a_label_comes_with_its_probability_aside() -> None:
+    done = ask("-t", "classify", "-p", "labels", "praise, complaint", "I love it")
+    assert done.stdout in ("praise\n", "complaint\n")
+    assert "probability 0." in done.stderr or "probability 1.00" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

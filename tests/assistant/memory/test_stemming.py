@@ -102,6 +102,7 @@ def test_threads_share_the_stemmers():
         ("12:30", "en"),
         ("Привет", "ru"),
         ("Запусти git rebase в ветке main", "ru"),
+        ("Ты ChatGPT?", "ru"),
         ("The word «да» means yes in Russian.", "en"),
         ("這是測試", "other"),
         ("γειά σου", "other"),

@@ -72,3 +72,12 @@ async def test_a_chat_that_is_opened_again_keeps_it(open_chat: Any, scripted: An
         await chat.send("now")
         await chat.answered()
         assert engine.asked[0][0].content == "Write to Otto."
+
+
+async def test_a_choice_tells_how_probable_it_is(open_chat: Any, scripted: Any) -> None:
+    async with open_chat(scripted(ScriptedEngine())) as chat:
+        await chat.send('/template classify labels="praise, complaint"')
+        await chat.send("I love it")
+        await chat.answered()
+        assert chat.answers == ["praise"]
+        assert "praise: 99 %. Otherwise complaint 1 %." in chat.notes
