@@ -178,7 +178,7 @@ def _judge(tokens: Sequence[Token], mentions: Sequence[Mention]) -> None:
         said = any(token.role in ("eat", "hint") for token in own)
         if mention.sure:
             amount = any(quantity.unit or not quantity.vague for quantity in mention.quantities)
-            plain = not unknown or (unknown <= _MOST_OPEN and not verb)
+            plain = unknown <= _MOST_OPEN and not verb
         else:
             amount = any(quantity.unit for quantity in mention.quantities)
             plain = not unknown and not verb
