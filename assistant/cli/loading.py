@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from assistant import settings as user_settings
 from assistant.cli.answer import Screen
 from assistant.cli.interrupt import interruptible
 from assistant.engine.engine import Delta, Engine, GenerateOptions, Progress
+from models.errors import Cancelled
 from models.store import Installed, Store
 
 if TYPE_CHECKING:
@@ -93,12 +95,29 @@ def finish(work: Generator[Event, None, T], engine: Engine) -> T:
         what the work raises; Cancelled: Ctrl+C.
     """
     returned: list[T] = []
+    stopped = threading.Event()
+
+    def stop() -> None:
+        stopped.set()
+        engine.cancel()
 
     def events() -> Iterator[Event]:
-        returned.append((yield from work))
+        # An engine forgets a cancel with its next call, and work may make many: it ends here, whatever it makes of one.
+        with closing(work):
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as end:
+                    returned.append(end.value)
+                    event = None
+                if stopped.is_set():
+                    raise Cancelled()
+                if event is None:
+                    return
+                yield event
 
     with watching() as screen:
-        for event in interruptible(events(), engine.cancel):
+        for event in interruptible(events(), stop):
             if isinstance(event, Progress):
                 screen.progress(event)
             elif isinstance(event, Delta):

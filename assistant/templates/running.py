@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
-from assistant.engine.calls import Choice, Computed, completing, scoring
+from assistant.engine.calls import Choice, Computed, completing, scoring, telling
 from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message, Result
 from assistant.engine.scoring import coverage, probabilities
 from assistant.templates import tools
@@ -124,8 +124,7 @@ def _thought_over(
         # Whether the draft is good is asked by the probability of the word, not by an essay about it.
         draft = yield from completing(engine, messages, options, check)
         asked = [*messages, Message("assistant", draft.text), Message("user", question)]
-        good, bad = engine.score(asked, _VERDICT[language])
-        check()
+        good, bad = yield from telling(engine, lambda tell: engine.score(asked, _VERDICT[language], tell), check)
         if good >= bad:
             yield Delta(draft.text)
             yield replace(draft, reasoning="\n\n".join(thought))
