@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.chat.context import Turn
 from assistant.engine.engine import Engine, Event, GenerateOptions, Message
-from models.errors import UserError
+from models.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from assistant.memory.memory import Memory
@@ -39,7 +39,8 @@ class Templated:
         try:
             return cls(fill(Library().get(kept["name"]), kept["values"], kept["language"]), kept)
         except UserError as error:
-            return cls(None, kept, error)
+            hint = "/template off goes on without it; -t, or /template NAME, with another."
+            return cls(None, kept, UsageError(f"The template of this chat cannot be used: {error.message}", hint))
 
     def to_json(self) -> dict[str, Any] | None:
         if self._filled is None:

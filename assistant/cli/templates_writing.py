@@ -11,8 +11,8 @@ import click
 
 from assistant import settings as user_settings
 from assistant.templates.authoring import ANSWER, COUNTER, QUESTIONS, SKIP, WHY, WRONG, Answers, document
-from assistant.templates.library import Library, check_name, read_text
-from assistant.templates.template import Language
+from assistant.templates.library import Library, check_name, is_name, read_text
+from assistant.templates.template import WORD, Language
 from assistant.tui.strings import interface_language
 from models.errors import UsageError, UserError
 
@@ -61,7 +61,7 @@ def new(name: str | None, language: Language | None, force: bool, **given: Any) 
             raise UsageError(f"Without a terminal `new` needs {', '.join(missing)}.", "assistant templates new --help")
     library = Library()
     say = int(language == "ru")
-    name = name or str(_ask(_NAME[say], needed=True))
+    name = name or str(_ask(_NAME[say], needed=True, convert=_name))
     check_name(name)
     if library.is_own(name) and not force:
         raise UsageError(f"You have a template {name} already.", "`assistant templates edit` changes it.")
@@ -109,6 +109,13 @@ def _ask(question: str, *, needed: bool = False, convert: Callable[[str], Any] =
             continue
         if value or not needed:
             return value
+
+
+def _name(answer: str) -> str:
+    name = answer.strip()
+    if name and not is_name(name):
+        raise ValueError(WORD)
+    return name
 
 
 def _tokens(answer: str) -> int | None:

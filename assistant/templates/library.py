@@ -131,12 +131,17 @@ class Library:
         return _files(BUILT_IN) | _files(self.user_dir)
 
 
+def is_name(name: str) -> bool:
+    """Whether a template can have this name."""
+    return re.fullmatch(NAME, name) is not None
+
+
 def check_name(name: str) -> None:
     """
     Raises:
         UsageError: no template can have this name.
     """
-    if not re.fullmatch(NAME, name):
+    if not is_name(name):
         raise UsageError(f"{name!r} cannot be the name of a template.", WORD)
 
 

@@ -33,11 +33,12 @@ _SIGNS = {
         |перевед|сократи|перепиши|объясни|исправ)""",
     "context": r"\b(you are|context|background|given|based on|the (text|user|input|document)|below|from)\b"
     r"|\b(ты|вы|контекст|дан[аоы]?|на основе|текст|пользовател|документ|ниже|из)\b",
-    "steps": r"\b(first|then|step|before you|finally)\b|^\s*1[.)]|\b(сначала|затем|потом|шаг|прежде|наконец)",
-    "limits": r"\b(only|never|don't|must not|no|not|without|at most|at least|limit|short|brief|briefly|exactly"
-    r"|unless|up to)\b|\b(только|никогда|не|нельзя|без|максимум|кратко|коротк|ровно|лишь|если нет)\b",
-    "audience": r"\b(readers?|audience|beginner|child|children|expert|adult|colleague|customer|learner|student)s?\b"
-    r"|\b(читател|аудитори|новичк|реб[её]н|дет(ей|ям)|эксперт|специалист|коллег|клиент|школьник|студент|взросл)",
+    "steps": r"\b(first|then|steps?|before you|finally)\b|^\s*1[.)]"
+    r"|\b(сначала|затем|потом|шаг|прежде|наконец|порядок работы)",
+    "limits": r"\b(only|never|don't|must not|no|not|without|at most|at least|limits?|short|brief|briefly|exactly"
+    r"|unless|up to)\b|\b(только|никогда|не|нельзя|без|максимум|кратко|коротк|ровно|лишь|если нет|ограничения)\b",
+    "audience": r"\b(read by|readers?|audience|beginner|child|children|expert|adult|colleague|customer|learner|student)s?\b"
+    r"|\b(чита(ет|ют)|читател|аудитори|новичк|реб[её]н|дет(ей|ям)|эксперт|специалист|коллег|клиент|школьник|студент|взросл)",
     "splitting": r"\b(parts?|sections?|one (by|at)|chunks?|piece by piece)\b|\b(част[ияь]|раздел|по одно|фрагмент)",
 }
 _PATTERNS = {

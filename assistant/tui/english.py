@@ -262,7 +262,7 @@ ENGLISH = {
     "template_list": "Templates; ▸ is the one of this chat",
     "template_how": "/template NAME [VARIABLE=VALUE …] uses one, /template off none. "
     "`assistant templates new` makes your own.",
-    "template_on": "{title}: {description}\nEverything you send goes into it, until /template off.",
+    "template_on": "Everything you send goes into it, until /template off.",
     "template_values": "with {values}",
     "template_off": "No template now: the model answers as it is.",
     "template_none": "This chat has no template.",

@@ -247,7 +247,7 @@ RUSSIAN = {
     "template_list": "Шаблоны; ▸ — шаблон этого чата",
     "template_how": "/template ИМЯ [ПЕРЕМЕННАЯ=ЗНАЧЕНИЕ …] включает, /template off выключает. "
     "Свои создаёт `assistant templates new`.",
-    "template_on": "{title}: {description}\nВ него попадает всё, что вы отправите, пока не /template off.",
+    "template_on": "В него попадает всё, что вы отправите, пока не /template off.",
     "template_values": "где {values}",
     "template_off": "Шаблона больше нет: модель отвечает как есть.",
     "template_none": "У этого чата нет шаблона.",

@@ -264,5 +264,5 @@ class Session:
         except Cancelled:
             pass
         except UserError as error:
-            self.state = State("failed")
+            self.state = State("ready" if self.info else "failed")  # what is wrong may be the chat's template
             self._tell(LoadFailed(error))

@@ -65,8 +65,9 @@ def _values(chat: ChatScreen, text: str) -> dict[str, str]:
 
 def _told(chat: ChatScreen, filled: Filled) -> str:
     language, template = chat.language, filled.template
-    about = template.description.of(language) if template.description else ""
-    lines = [chat.say("template_on", title=template.heading(language), description=about)]
+    title = template.heading(language)
+    about = f"{title}: {template.description.of(language)}" if template.description else title
+    lines = [about, chat.say("template_on")]
     if template.variables:
         values = ", ".join(
             f"{name}={variable.text(filled.values[name], language, False)}"
@@ -89,6 +90,6 @@ def _list(chat: ChatScreen) -> Content:
         parts += [(f"\n {mark}{entry.name:<{width}}  ", "$text")]
         if entry.problem:
             parts += [(printable(entry.problem.message), "$text-warning")]
-        elif entry.template and entry.template.description:
-            parts += [(printable(entry.template.description.of(chat.language)), "$text-muted")]
+        elif entry.template and (about := entry.template.description or entry.template.title):
+            parts += [(printable(about.of(chat.language)), "$text-muted")]
     return Content.assemble(*parts, "\n", (chat.say("template_how"), "$text-muted"))

@@ -114,6 +114,15 @@ def test_new_at_a_terminal_asks_for_what_makes_a_good_prompt(
     assert run("lint", "count", "-m", "none") == 0
 
 
+def test_new_asks_again_for_a_name_that_cannot_be(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed(monkeypatch, "my notes", "", "notes", "Notes", "Sort them.", *[""] * 8)
+    assert run("new", "--language", "en") == 0
+    assert "one word" in capsys.readouterr().err
+    assert Library().get("notes").heading("en") == "Notes"
+
+
 def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     program = tmp_path / "editor"
     # A second later, since an editor that leaves the time of the file alone has changed nothing.

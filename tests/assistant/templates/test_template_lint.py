@@ -8,6 +8,8 @@ import pytest
 
 from assistant.engine.engine import LoadOptions, Message
 from assistant.engine.local import LocalEngine
+from assistant.templates.authoring import Answers, document
+from assistant.templates.fields import Language
 from assistant.templates.lint import LONG_PROMPT, SEVEN, Report, estimate, lint
 from assistant.templates.template import parse
 
@@ -73,6 +75,15 @@ def test_what_is_cut_out_is_missed(cut: str, missing: str) -> None:
         assert part in text
         text = text.replace("\n" + part if part.endswith("\n") else part, "\n" if part.endswith("\n") else "")
     assert missing in kinds(look(text))
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_new_was_told_is_not_missed(language: Language) -> None:
+    """Whatever the words of the answers are: it stands under its heading."""
+    told = {field: "Xyz." for field in ("task", "format", "context", "steps", "limits", "audience")}
+    answers = Answers("made", examples=(("a", "b"),), counter_examples=(("a", "b", "c"),), splitting=100, **told)
+    assert kinds(look(document(answers, language)), "advice") == set()
+    assert "audience" in kinds(look(document(Answers("made", "Xyz."), language)), "advice")
 
 
 def test_language_gaps_are_told() -> None:

@@ -74,6 +74,36 @@ async def test_a_chat_that_is_opened_again_keeps_it(open_chat: Any, scripted: An
         assert engine.asked[0][0].content == "Write to Otto."
 
 
+async def test_a_chat_whose_template_is_gone_can_be_read_and_goes_on_without(open_chat: Any, scripted: Any) -> None:
+    Library().save("letter", LETTER)
+    history = History.open()
+    async with open_chat(scripted(ScriptedEngine(["Dear judge."]), history=history)) as chat:
+        await chat.send("/template letter whom=Otto")
+        await chat.send("pay me")
+        await chat.answered()
+        id = chat.screen.conversation.id
+    Library().remove("letter")
+    engine = ScriptedEngine(["Fine."])
+    async with open_chat(scripted(engine, history=History.open(), conversation=id)) as chat:
+        assert "Dear judge." in chat.text
+        await chat.until(lambda: "no template 'letter'" in chat.notes)
+        assert "/template off" in chat.notes
+        assert "did not load" not in chat.text
+        await chat.send("/template off")
+        await chat.send("now")
+        await chat.answered()
+        assert chat.answers[-1] == "Fine."
+
+
+async def test_a_template_without_a_description_has_its_title(open_chat: Any, scripted: Any) -> None:
+    Library().save("brief", "title: Short and good\nsystem: Be brief.\n")
+    async with open_chat(scripted(ScriptedEngine())) as chat:
+        await chat.send("/template")
+        assert "Short and good" in chat.notes
+        await chat.send("/template brief")
+        assert "Short and good\nEverything" in chat.notes
+
+
 async def test_a_choice_tells_how_probable_it_is(open_chat: Any, scripted: Any) -> None:
     async with open_chat(scripted(ScriptedEngine())) as chat:
         await chat.send('/template classify labels="praise, complaint"')
