@@ -71,6 +71,10 @@ DAYS = (
     rf"(?P<d>{_DAY})\s*(?:of\s+)?(?P<m>{MONTH}){_YEAR}",
     rf"(?P<m>{MONTH})\s*(?:the\s+)?(?P<d>{_DAY}){_NO_COUNT}{_YEAR}",
 )
+BACK = (  # the last day, behind the first
+    r"(?:обратно|назад|до|по|к|(?:и\s+)?верн\w+|возвращ\w+|back|return\w*|home|until|till|to)(?:\s+(?:on|the|by|к|до))*\s+"
+    r"(?P<d>\d{1,2})(?:-?(?:го|е|ое|му)|st|nd|rd|th)(?:\s+числ\w+)?"
+)
 DAY_ALONE = r"(?P<d>\d{1,2})(?:-?го)?\s+числа|the\s+(?P<d2>\d{1,2})(?:st|nd|rd|th)"
 
 PAST = (
@@ -79,7 +83,7 @@ PAST = (
 )
 NEXT = r"next|upcoming|(?:на |в )?(?:следующ|будущ)\w+"
 THIS = r"this|coming|the coming|(?:на |в )?(?:эт(?:от|у|о|и|их|ой|им|ом)|ближайш\w+)"
-WEEKEND = r"weekend|выходны[ехм]"
+WEEKEND = r"weekend|выходны[ехм]|вых(?:и|ах)"
 WEEK = r"week|недел[юе]"
 THAT_MONTH = r"month|месяце?"
 SHIFTS = {"the day after tomorrow": 2, "послезавтра": 2, "tomorrow": 1, "завтра": 1, "today": 0, "сегодня": 0}
@@ -97,12 +101,14 @@ VAGUE = (
     r"|sometime|some day|someday|soon|когда-нибудь|как-нибудь|скоро"
     r"|(?:a )?few (?:days|weeks)|several (?:days|weeks)|some days|несколько (?:дней|недель|суток))"
 )
+# "дней на шесть": about as many.
+ABOUT = rf"(?P<u>{UNIT})\s+на\s+(?P<n>{NUMBER})(?:\s*[-–—]\s*(?P<n2>{NUMBER}))?(?!\s*(?:человек|чел|взрос|дет|персон))"
 # Lengths of time in one word, or with a word for the number that is none elsewhere.
 LENGTHS = {
     r"fortnight": 14, r"(?:a )?long weekend|длинны[ехм] выходны[ехм]": 3, r"однодневн\w+": 1,
     r"полторы недели|a week and a half|one and a half weeks": 11, r"полмесяца|half a month": 15,
     r"пару недель|пара недель|(?:a )?couple of weeks": 14, r"пару дней|пара дней|(?:a )?couple of days": 2,
-    r"(?:a|the|one|на) weekend|weekend|(?:на )?выходны[ехм]|уик-?энд": 2,
+    r"(?:a|the|one|на) weekend|weekend|(?:на )?(?:выходны[ехм]|вых(?:и|ах))|уик-?энд": 2,
     r"двухнедельн\w+": 14, r"недельн\w+": 7, r"двухдневн\w+": 2, r"трехдневн\w+": 3, r"четырехдневн\w+": 4,
     r"пятидневн\w+": 5, r"шестидневн\w+": 6, r"семидневн\w+": 7, r"десятидневн\w+": 10,
     r"(?:half a|полдня|пол-?дня)(?: day)?": 1,
@@ -112,6 +118,21 @@ COUNTED = (
     rf"[\s-]*(?:full\s|whole\s|полных\s|дневн\w+|x\s)?|(?P<one>a|an|на|one|every|целый|целую)\s(?:whole\s)?)?"
     rf"(?P<u>{UNIT}|дневн\w+)"
 )
+
+
+# What is counted in units of time and is no length of the trip: ages, prices and rates for a unit.
+_AGE = rf"\d{{1,3}}|{alternation(CARDINALS)}"
+_MINOR = r"(?:сын|доч|дет[яеи]|реб[её]н|малыш|внук|внуч|baby|son|daughter|kid|child|toddler|infant)\w*"
+ASIDES = (
+    rf"(?P<n>{_AGE})(?:\s*(?:,|и|and|&)\s*(?:{_AGE}))*[\s-]*(?:лет|год(?:а|ик|ика|иков)?|years?|yrs?|y\.?o\.?)"
+    r"(?:[\s-]olds?)?",
+    rf"{_MINOR}[\s,(:–-]*(?:aged?\s)?(?:{NUMBER})[\s-]*(?:месяц\w*|мес\.?|months?)|"
+    rf"(?:{NUMBER})[\s-]*months?[\s-]olds?",
+    rf"(?:per|/)\s*(?:{UNIT}|сут)|в\s+(?:день(?!\s+рожд)|сутки|ночь|месяц)|(?:a|each|every)\s+night",
+)
+# "2 years in Paris" is a length, however long.
+NO_AGE_BEFORE = re.compile(r"(?:\bна|\bfor|\bчерез|\bin|\bover|\bза)\s+$")
+NO_AGE_AFTER = re.compile(r"\s+(?:trip|in|around|across|through|travel\w*|в|во|по)(?!\w)")
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Literal
 
 from assistant.domains.travel import date_words as words
 from assistant.domains.travel.numerals import value
+from assistant.domains.travel.prices import money_spans
 
 LONGEST = 31  # days that are planned at a time
 FARTHEST = 10  # years ahead
@@ -52,6 +53,7 @@ class When:
 def read(text: str, today: date) -> When:
     """The dates in a request. What has no year is looked for from ``today`` on."""
     reader = _Reader(text, today)
+    reader.pass_over_asides()
     for match in reader.take(words.PAST):
         reader.problem("past", match)
     reader.read_calendar_days()
@@ -98,7 +100,7 @@ class _Day:
         return next((day for day in found if day and day >= earliest), None)
 
 
-_ONE = ("день", "неделя", "месяц", "day", "week", "month")  # of these, where they stand alone
+_ONE = ("день", "ночь", "неделя", "месяц", "day", "night", "week", "month")  # of these, where they stand alone
 
 
 @dataclass
@@ -128,6 +130,19 @@ class _Reader:
             self.text = self.text[: match.start()] + "\0" * len(match[0]) + self.text[match.end() :]
             self.spans.append(match.span())
             yield match
+
+    def pass_over_asides(self) -> None:
+        """What is spoken of in days and years and is no time of the trip: prices, rates, ages."""
+        for start, end in money_spans(self.original):
+            self.text = self.text[:start] + "\0" * (end - start) + self.text[end:]
+        for expression in words.ASIDES:
+            for match in words.pattern(expression).finditer(self.text):
+                before, after = self.text[: match.start()], self.text[match.end() :]
+                old = match[0].endswith(("old", "olds"))
+                counted = "n" in match.groupdict() and not old
+                if counted and (words.NO_AGE_BEFORE.search(before) or words.NO_AGE_AFTER.match(after)):
+                    continue
+                self.text = before + "\0" * len(match[0]) + after
 
     def said(self, match: re.Match[str]) -> str:
         return self.original[match.start() : match.end()].strip()
@@ -170,6 +185,14 @@ class _Reader:
                 year = int(groups["y"]) if groups["y"] else None
                 self.put(match, value(groups["d"]) or 0, words.MONTHS[groups["m"].rstrip(".")], year, last)
 
+        if len(self.days) == 1:
+            first = self.days[0]
+            for match in self.take(words.BACK, lambda match: first.end <= match.start()):
+                day = int(match["d"])
+                month = first.month + (day < first.day)
+                year = first.year + (month > 12) if first.year else None
+                self.put(match, day, (month - 1) % 12 + 1, year)
+
     def read_relative_days(self) -> None:
         for match in self.take(rf"через\s+(?:(?P<n>{words.NUMBER}|пару)\s+)?(?P<u>{words.UNIT})"):
             self.put_date(match, self._shifted(match["n"], match["u"]))
@@ -209,6 +232,9 @@ class _Reader:
 
     def read_length(self) -> None:
         lengths = [1 for _ in self.take("(?<!-)day[- ]trip", lambda match: not self._counted_before(match))]
+        for match in self.take(words.ABOUT):
+            lengths.append((value(match["n2"] or match["n"]) or 0) * _unit_days(match["u"]))
+            self.assumed.append(self.said(match))
         for match in self.take(words.COUNTED, self._is_length):
             unit, number = match["u"], value(match["n"]) if match["n"] else None
             if match["n2"]:
@@ -233,14 +259,12 @@ class _Reader:
         return bool(match["sign"]) and (match["sign"] not in "-−" or not self.text[: match.start()][-1:].isalnum())
 
     def _is_length(self, match: re.Match[str]) -> bool:
-        """Not a bare noun, nor somebody's age."""
+        """Not a bare noun."""
         if not match["n"] and not match["one"]:
             before = self.text[: match.start()].rstrip()
             alone = not before or before[-1] in ",.;:"
             return match["u"] in ("неделю", "недельку", "сутки", "денек") or (alone and match["u"] in _ONE)
-        around = self.text[max(0, match.start() - 40) : match.end() + 12]
-        aged = r"\bold\b|child|kid|son|daughter|дет|ребен|сын|доч|мне|ему|ей|aged"
-        return not (re.match(r"years?|лет|год", match["u"]) and re.search(aged, around))
+        return True
 
     def read_months(self) -> None:
         for match in self.take(rf"(?:{words.PART})?(?P<m>{words.MONTH}){words.BARE_YEAR}"):

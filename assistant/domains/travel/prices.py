@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -13,12 +14,17 @@ LARGEST = Decimal(10) ** 12
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A price that the user gave: ``amount`` is the sum; ``terms`` how it was written."""
+    """A price that the user gave: ``amount`` is the sum; ``terms`` how it was written.
+
+    Attributes:
+        per: what the amount is for one of: night, day, person; none: for all.
+    """
 
     name: str
     amount: Decimal
     currency: str
     terms: str
+    per: tuple[str, ...] = ()
 
 
 _AMOUNT = (
@@ -32,6 +38,80 @@ _WITHIN = re.compile(
     r"\s*=\s*[$€£₽₾¥]?\s*-?\d[\d.,]*(?:\s*[*x×х+]\s*-?\d[\d.,]*)*(?<![.,])"
     r"(?:\s*(?:[$€£₽₾¥]|[A-Z]{3}(?!\w)|(?:руб|р|евро|доллар|euro|dollar|pound)\w*\.?))?(?!\w)"
 )
+
+
+_CURRENCY = (
+    r"[$€£₽₾¥₺₸]|(?:USD|EUR|RUB|GBP|GEL|TRY|JPY|CNY|CHF|KZT|AMD|AZN|UZS|THB|AED|INR|PLN|CZK)(?!\w)"
+    r"|(?:руб|доллар|бакс|евро|лари|лир[аыу]?|тенге|драм|манат|юан|иен|бат|злот|крон|франк|форинт|дирхам|рупи|сум"
+    r"|euro|dollar|buck|pound|ruble|rouble|lari|lira|yen|yuan|baht|zlot|franc|dirham|rupee|quid|фунт)\w*\.?|р(?:\.|(?!\w))"
+)
+_RATES = {
+    "night": r"ноч\w+|night",
+    "day": r"сут(?:ки|\.)?|день|day",
+    "person": r"челов\w+|чел\.?|нос|person|head|pax|adult",
+}
+_EACH = r"(?:за\s+|в\s+|с\s+|на\s+|per\s+|an?\s+|each\s+|every\s+|/\s*)(?:1\s+|одн\w+\s+|кажд\w+\s+)?"
+_NUMERAL = r"\d{1,3}(?:[ \u00a0\u202f,]\d{3})+(?!\d)|\d+(?:[.,]\d{1,2}(?!\d))?"
+_MONEY = re.compile(
+    rf"(?<![\w.,])(?:(?P<before>[$€£₽₾¥₺])\s?)?(?P<amount>{_NUMERAL})\s?(?P<thousand>(?:тыс\w*\.?|[kк])(?!\w))?\s?"
+    rf"(?P<currency>{_CURRENCY})?(?P<rates>(?:\s?{_EACH}(?:{'|'.join(_RATES.values())}|недел\w+|week)(?!\w)"
+    rf"|\s(?:each|apiece|pp|кажд\w+)(?!\w))*)",
+    re.IGNORECASE,
+)
+_NAME_BEFORE = re.compile(
+    r"(?P<name>[^\W\d_][\w-]*)[\s:=–—-]+(?:(?:сто[ия]т|по|за|около|примерно|будет|обойд\w+|в|is|are|costs?|at|for|about"
+    r"|around|roughly|~)\s+)*~?$",
+    re.IGNORECASE,
+)
+_NO_ITEM = re.compile(
+    r"бюджет\w*|budget|макс\w*|max\w*|лимит|limit|до|under|дороже|to|than|или|or|и|and|есть|have|всего|total|about|около|with|с"
+    r"|за|for|на|по|around|only|just|только|spend|потратить|из|of",
+    re.IGNORECASE,
+)
+_SIGNS = (
+    ("₽", r"руб\w*|р|rub|rubles?|roubles?"),
+    ("€", r"eur|euros?|евро"),
+    ("$", r"usd|dollars?|bucks?|доллар\w*|бакс\w*"),
+)
+
+
+def sign(currency: str) -> str:
+    """One way of writing for one currency, so that its sums add up."""
+    return next((sign for sign, words in _SIGNS if re.fullmatch(words, currency, re.IGNORECASE)), currency)
+
+
+def _money(text: str) -> Iterator[re.Match[str]]:
+    for match in _MONEY.finditer(text):
+        known = match["before"] or match["currency"] or (match["thousand"] and not match["rates"])
+        if known:
+            yield match
+
+
+def money_spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of sums of money in a request, with what they are for ("80 лари в сутки")."""
+    return [match.span() for match in _money(text)]
+
+
+def spoken_prices(text: str) -> list[Price]:
+    """Prices that are told in passing, by the word before them: "отель 80 лари в сутки", "tickets $109 each".
+
+    A budget or an upper bound is no price of anything.
+    """
+    found = []
+    for match in _money(text):
+        name = _NAME_BEFORE.search(text[: match.start()])
+        if not name or _NO_ITEM.fullmatch(name["name"]):
+            continue
+        amount = _decimal(match["amount"]) * (1000 if match["thousand"] else 1)
+        rates = match["rates"].lower()
+        per = tuple(unit for unit, words in _RATES.items() if re.search(rf"(?<!\w)(?:{words})(?!\w)", rates))
+        if re.search(r"each|apiece|pp|кажд\w+$", rates) and "person" not in per:
+            per = (*per, "person")
+        currency = (match["currency"] or match["before"] or "").rstrip(".")
+        if re.search(r"недел|week", rates):
+            continue  # not a whole number of them
+        found.append(Price(name["name"], amount, currency, money((currency, amount)), per))
+    return found
 
 
 def price(text: str) -> Price:
@@ -59,12 +139,13 @@ def prices_in(text: str) -> list[Price]:
     Raises:
         UsageError: as :func:`price`.
     """
-    return [price(match[0]) for match in _WITHIN.finditer(text)]
+    written = [price(match[0]) for match in _WITHIN.finditer(text)]
+    return written + spoken_prices(_WITHIN.sub(lambda match: "\0" * len(match[0]), text))
 
 
 def price_spans(text: str) -> tuple[tuple[int, int], ...]:
     """(start, end) of the prices in a request."""
-    return tuple(match.span() for match in _WITHIN.finditer(text))
+    return (*(match.span() for match in _WITHIN.finditer(text)), *money_spans(text))
 
 
 def _product(text: str) -> Decimal:

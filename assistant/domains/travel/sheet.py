@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
-from math import ceil
+from math import ceil, prod
 
 from assistant.domains.travel.interests import kinds_of
-from assistant.domains.travel.prices import Price, money
+from assistant.domains.travel.prices import Price, money, sign
 from assistant.domains.travel.trip import Trip
 
 MOST_CLOTHES = 7  # days' worth; a longer trip washes
@@ -87,7 +87,8 @@ def season_of(trip: Trip) -> str | None:
 _ROWS = (
     ("way", "Way there and back", "Дорога туда и обратно", r"flight|fare|train|bus|plane|ticket|билет|самол|поезд"
     r"|перел|дорог|авиа"),
-    ("lodging", "Lodging", "Жильё", r"hotel|hostel|apartment|lodging|room|airbnb|отел|гостиниц|жиль|квартир|хостел"),
+    ("lodging", "Lodging", "Жильё", r"hotel|hostel|apartment|lodging|rooms?(?!\w)|airbnb|номер|отел"
+    r"|гостиниц|жиль|квартир|хостел"),
     ("food", "Food", "Еда", r"food|meal|restaurant|lunch|dinner|breakfast|еда|пита|ресторан|обед|ужин|завтрак|кафе"
     r"|продукт"),
     ("transport", "Getting around", "Транспорт на месте", r"taxi|metro|car|transport|rent|такси|метро|машин"
@@ -109,6 +110,7 @@ class Budget:
 def budget(trip: Trip, prices: Sequence[Price]) -> Budget:
     """The user's prices in the usual rows; what has none stays empty."""
     russian = trip.language == "ru"
+    prices = [_for_all(one, trip) for one in prices]
     many = _amounts(trip)
     rows: list[tuple[str, str, str, str]] = []
     placed: set[int] = set()
@@ -125,10 +127,24 @@ def budget(trip: Trip, prices: Sequence[Price]) -> Budget:
         ] or [(name, many.get(key, ""), "", "")]
     rows += [(one.name, "", one.terms, money(one)) for i, one in enumerate(prices) if i not in placed]
     totals: dict[str, Decimal] = {}
+    written: dict[str, str] = {}
     for one in prices:
-        totals[one.currency] = totals.get(one.currency, Decimal(0)) + one.amount
+        currency = written.setdefault(sign(one.currency), one.currency)
+        totals[currency] = totals.get(currency, Decimal(0)) + one.amount
     shares = _shares(totals.items(), trip.travellers) if trip.travellers and trip.travellers > 1 else ()
     return Budget(tuple(rows), tuple(totals.items()), tuple(shares))
+
+
+def _for_all(one: Price, trip: Trip) -> Price:
+    """What a price for a night, a day, a person comes to on this trip; as it is where that is not known."""
+    lodging = re.match(_ROWS[1][3], one.name, re.IGNORECASE)
+    days = trip.days or 0
+    counts = {"night": days - 1, "day": days - 1 if lodging else days, "person": trip.travellers or 0}
+    factors = [counts[unit] for unit in one.per]
+    if not factors or min(factors) < 1:
+        return one
+    amount = one.amount * prod(factors)
+    return replace(one, amount=amount, terms=" × ".join([one.terms, *map(str, factors)]), per=())
 
 
 def _shares(totals: Iterable[tuple[str, Decimal]], travellers: int) -> list[tuple[str, Decimal]]:

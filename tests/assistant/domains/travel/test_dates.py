@@ -31,6 +31,10 @@ TODAY = date(2026, 11, 22)  # a Sunday
         ("уехать до 9 мая на 5 дней", "2027-05-05", 5),
         ("29 February for 3 days", "2028-02-29", 3),
         ("5 days from 3 May", "2027-05-03", 5),
+        ("с 3 по 7 мая 2027 с сыном 6 лет, отель 80 лари в сутки", "2027-05-03", 5),
+        ("12 June with my 65 years old mum, hotel $180 per night, 4 days", "2027-06-12", 4),
+        ("лечу 20 декабря, обратно 27-го", "2026-12-20", 8),
+        ("leaving 28 December, back on the 3rd", "2026-12-28", 7),
     ],
 )
 def test_days_that_are_named(text: str, start: str, days: int) -> None:
@@ -53,6 +57,11 @@ def test_days_that_are_named(text: str, start: str, days: int) -> None:
         ("a long weekend in Prague", 3),
         ("двадцать один день", 21),
         ("with kids 5 and 7 years old, a week in Rome", 7),
+        ("мне 30 лет, маме 65 лет, дочке 8 месяцев, на неделю", 7),
+        ("дней на шесть в Стамбул с детьми 4 и 9 лет", 6),
+        ("две экскурсии в день, 3 дня, 40€/night", 3),
+        ("ночь в Казани", 2),
+        ("из мск в спб на выхи", 2),
     ],
 )
 def test_lengths(text: str, days: int) -> None:

@@ -68,3 +68,23 @@ def test_packing_follows_interests_children_and_days() -> None:
     assert "walking shoes" in listed
     assert "for children" in listed
     assert "swimwear" not in "\n".join(packing(trip()))
+
+
+@pytest.mark.parametrize(
+    ("text", "prices"),
+    [
+        ("отель 80 лари в сутки; бюджет 150 тыс руб", [("отель", "80", "лари", ("day",))]),
+        ("Hotel is $180 per night, tickets $109 per day each",
+         [("Hotel", "180", "$", ("night",)), ("tickets", "109", "$", ("day", "person"))]),
+        ("hostels max 40€/night, 5 days from 3 May 2027 for 2", []),
+        ("билеты 12 500 р. с человека, номер стоит 5 тыс рублей за ночь",
+         [("билеты", "12500", "р", ("person",)), ("номер", "5000", "рублей", ("night",))]),
+    ],
+)  # fmt: skip
+def test_prices_told_in_passing(text: str, prices: list[tuple[str, str, str, tuple[str, ...]]]) -> None:
+    assert [(one.name, str(one.amount), one.currency, one.per) for one in prices_in(text)] == prices
+
+
+def test_a_price_for_a_night_or_a_person_is_multiplied() -> None:
+    rows = budget(trip(days=5, travellers=3), prices_in("hotel 80 EUR a night, food 20 EUR per person per day")).totals
+    assert rows == (("EUR", Decimal(80 * 4 + 20 * 3 * 5)),)

@@ -1,0 +1,90 @@
+"""What the rules read in a request, and in the answers that follow it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+
+from assistant.domains.travel.dates import Problem, When, check_length, read
+from assistant.domains.travel.party import Pace, Party, read_pace, read_party
+from assistant.domains.travel.place_words import Role, read_places
+from assistant.domains.travel.places import Place, Places
+from assistant.domains.travel.prices import price_spans
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the rules read in a text."""
+
+    text: str
+    when: When
+    party: Party
+    pace: Pace | None
+    roles: Role
+    taken: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, text: str, today: date, places: Places) -> Said:
+        when = read(text, today)
+        party = read_party(text, when.spans)
+        pace, pace_spans = read_pace(text)
+        taken = (*when.spans, *party.spans, *pace_spans, *price_spans(text))
+        return cls(text, when, party, pace, read_places(text, taken, places), taken)
+
+    @property
+    def is_whole(self) -> bool:
+        """A request by itself, not the answer to a question."""
+        return bool(self.roles.destinations) and self.when.days is not None
+
+    def then(self, later: Said, places: Places) -> Said:
+        """This, and what was said after it."""
+        when, roles, party = later.when, later.roles, later.party
+        if number := re.fullmatch(r"\s*(\d{1,3})\s*[.!]?\s*", later.text):  # the answer to "how many?"
+            if self.when.days is None or any(one.code in ("no days", "too long") for one in self.when.problems):
+                when = replace(when, days=int(number[1]), problems=_length_problem(int(number[1])))
+            else:
+                party = replace(party, travellers=int(number[1]))
+        # A name alone answers whichever place is missing.
+        destinations, origin = roles.destinations, roles.origin
+        alone = len(later.text.split()) <= 4 and not when.spans and len(destinations) == 1
+        to_it = re.match(r"(?:to|in|в|во|на)\s", later.text.strip(), re.IGNORECASE)
+        if alone and not to_it and self._wants_origin(places):
+            origin, destinations = roles.destinations[0], ()
+        offset = len(self.text) + 1
+        taken = tuple((begin + offset, end + offset) for begin, end in later.taken)
+        spans = tuple((begin + offset, end + offset) for begin, end in roles.spans)
+        new_time = bool(when.start or when.days is not None or when.months or when.problems)
+        start = when.start or (self.when.start if not when.months and not when.problems else None)
+        return Said(
+            f"{self.text}\n{later.text}",
+            replace(
+                when,
+                start=start,
+                end=None,
+                days=when.days if when.days is not None else self.when.days,
+                months=when.months or (() if when.start else self.when.months),
+                assumed=when.assumed or self.when.assumed,
+            )
+            if new_time
+            else self.when,
+            party if party.travellers is not None or party.uncertain else self.party,
+            later.pace or self.pace,
+            Role(
+                origin or self.roles.origin,
+                destinations or self.roles.destinations,
+                (*self.roles.unplaced, *roles.unplaced),
+                (*self.roles.spans, *spans),
+            ),
+            (*self.taken, *taken),
+        )
+
+    def _wants_origin(self, places: Places) -> bool:
+        """It is known where the trip goes, not where it starts."""
+        known = [isinstance(places.resolve(name), Place) for name in self.roles.destinations]
+        return bool(known) and all(known) and self.roles.origin is None
+
+
+def _length_problem(days: int) -> tuple[Problem, ...]:
+    wrong = check_length(None, None, days)
+    return (Problem(wrong, str(days)),) if wrong else ()
