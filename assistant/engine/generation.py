@@ -102,10 +102,11 @@ class Generation:
                 return
 
     def force(self, tokens: Sequence[int]) -> None:
-        """Go on with these tokens, whatever the model would say; to be called between two tokens of :meth:`decode`.
-        Without room for them and an answer it goes on as it would."""
-        if len(self.generated) + len(tokens) + _MOST_DRAFTED < self._most:
-            self._forced = list(tokens)
+        """Go on with these tokens behind those that are sampled already, whatever the model would say; the last call
+        counts. To be called between two tokens of :meth:`decode`. Without room for them and an answer it goes on as it
+        would."""
+        has_room = len(self.generated) + len(tokens) + _MOST_DRAFTED < self._most
+        self._forced = list(tokens) if has_room else []
 
     def _sample(self, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
         """Sample from the outputs of the last batch: (new tokens, how many of them were drafted, whether it ends).

@@ -164,9 +164,8 @@ class LocalEngine:
                 if output.stopped:
                     break
                 if budget is not None and len(run.generated) >= budget and isinstance(run, Generation):
-                    budget = None
-                    if output.inside:
-                        run.force(loaded.end_of_reasoning)
+                    # At each token: others that were drafted with it may close the block before the forced ones come.
+                    run.force(loaded.end_of_reasoning if output.inside else ())
             ended = time.perf_counter()
         for piece in output.finish():
             yield Delta(piece.text, piece.reasoning, len(run.generated))

@@ -5,13 +5,14 @@ The 135M does not reason by itself: its chat template is replaced by one that op
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.engine import Constraint, Delta, GenerateOptions, LoadOptions, Message, Result
+from assistant.engine.generation import Generation
 from assistant.engine.local import LocalEngine
 from models.gguf_header import read_header
 
@@ -63,6 +64,24 @@ def test_a_number_closes_the_reasoning(engine: LocalEngine, draft: str) -> None:
     assert "".join(delta.text for delta in deltas if delta.reasoning) == result.reasoning
     assert "".join(delta.text for delta in deltas if not delta.reasoning) == result.text
     assert result.completion_tokens <= 120
+
+
+def test_a_block_that_closes_with_the_last_tokens_is_not_closed_again(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several tokens come at once when they were drafted; the number may be reached among them."""
+    sample = Generation._sample
+    batch = engine._load().model.tokenize("One two three</think>Four", add_special=False, parse_special=True)
+
+    def sampled(self: Generation, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
+        new, accepted, ended = sample(self, drafted)
+        return (new, accepted, ended) if self.generated else (list(batch), accepted, ended)
+
+    monkeypatch.setattr(Generation, "_sample", sampled)
+    result, _ = ask(engine, think=2)
+    assert result.reasoning == "One two three"
+    assert result.text.startswith("Four")
+    assert "think>" not in result.text
 
 
 def test_the_answer_goes_on_from_what_was_thought(engine: LocalEngine) -> None:
