@@ -37,8 +37,8 @@ _SIGNS = {
     r"|\b(сначала|затем|потом|шаг|прежде|наконец|порядок работы)",
     "limits": r"\b(only|never|don't|must not|no|not|without|at most|at least|limits?|short|brief|briefly|exactly"
     r"|unless|up to)\b|\b(только|никогда|не|нельзя|без|максимум|кратко|коротк|ровно|лишь|если нет|ограничения)\b",
-    "audience": r"\b(read by|readers?|audience|beginner|child|children|expert|adult|colleague|customer|learner|student)s?\b"
-    r"|\b(чита(ет|ют)|читател|аудитори|новичк|реб[её]н|дет(ей|ям)|эксперт|специалист|коллег|клиент|школьник|студент|взросл)",
+    "audience": r"\b(read by|readers?|audience|beginner|child|children|expert|adult|colleague|customer|learner"
+    r"|student)s?\b|\b(чита(ет|ют)|читател|аудитори|новичк|реб[её]н|дет(ей|ям)|эксперт|специалист|коллег|клиент|школьник|студент|взросл)",
     "splitting": r"\b(parts?|sections?|one (by|at)|chunks?|piece by piece)\b|\b(част[ияь]|раздел|по одно|фрагмент)",
 }
 _PATTERNS = {

@@ -80,7 +80,7 @@ def test_what_is_cut_out_is_missed(cut: str, missing: str) -> None:
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_what_new_was_told_is_not_missed(language: Language) -> None:
     """Whatever the words of the answers are: it stands under its heading."""
-    told = {field: "Xyz." for field in ("task", "format", "context", "steps", "limits", "audience")}
+    told = dict.fromkeys(("task", "format", "context", "steps", "limits", "audience"), "Xyz.")
     answers = Answers("made", examples=(("a", "b"),), counter_examples=(("a", "b", "c"),), splitting=100, **told)
     assert kinds(look(document(answers, language)), "advice") == set()
     assert "audience" in kinds(look(document(Answers("made", "Xyz."), language)), "advice")
