@@ -100,6 +100,7 @@ interested interests interest prefer trip travel go see visit plan please with a
 our я мы хочу хотим люблю любим интересует интересуют интересы интерес поездка поездку поехать съездить посмотреть
 увидеть план маршрут и в на с по для нам мне нас составь спланируй нравится нравятся предпочитаем хотелось бы days
 дней day holiday vacation отпуск бюджет budget отдых город города
+дети детей детям детьми kid kids child children family семья семьей
 """
 _STOP = frozenset(_STOP_WORDS.split())
 

@@ -18,7 +18,7 @@ _CHILDREN = (
     r"|дет(?:ей|и|ьми|ям)|реб[её]нк\w+|реб[её]нок|малыш\w*|подростк\w+|школьник\w*|младен\w+|сыновь\w+|дочер\w+)"
 )
 _PEOPLE = (
-    r"people|persons?|pax|travell?ers?|of us|tourists?|guests?|человек(?:а)?|чел\.?|персон\w*|турист\w*"
+    r"people|persons?|ppl|pax|travell?ers?|of us|tourists?|guests?|человек(?:а)?|чел\.?|персон\w*|турист\w*"
     r"|путешественник\w*|люд(?:ей|и)"
 )
 _COLLECTIVE = {
@@ -34,7 +34,7 @@ _TOTAL = (
     rf"(?<![\w.,])(?P<sign>[-−]|минус\s|minus\s)?{_NUMBER}[\s-]+(?:{_PEOPLE})(?!\w)",
 )
 _COMPANION = (
-    r"wife|husband|girlfriend|boyfriend|partner|spouse|fianc[ée]e?|mother|mom|mum|father|dad|brother|sister"
+    r"wife|husband|hubby|girlfriend|boyfriend|gf|bf|partner|spouse|fianc[ée]e?|mother|mom|mum|father|dad|brother|sister"
     r"|grandmother"
     r"|grandfather|grandma|grandpa|friend|colleague|son|daughter|boss|жен(?:ой|а|е|у)|муж(?:ем|а|у)?|супруг(?:ой"
     r"|ом|а)?"
@@ -43,6 +43,10 @@ _COMPANION = (
     r"|а)|жених(?:ом)?"
 )
 _MINORS = re.compile(r"son|daughter|сын|доч")
+_OF_AGE = (  # a son or daughter who is told to be under eighteen
+    r"(?<!\w)(?:сын\w*|доч\w+|внук\w*|внучк\w+|son|daughter|grandson|granddaughter)[\s,(:–-]*(?:is\s|aged?\s)?"
+    r"(?:\d|1[0-7])(?!\d)\s*(?:лет|год\w*|years?|yo|y\.o\.)?(?!\w)"
+)
 _ALONE = (
     r"(?:i'?m (?:going |travell?ing )?)?(?:alone|solo|by myself|on my own|just me|only me)"
     r"|в одиночку|сам(?:а)? по себе|я (?:еду |поеду )?один|я (?:еду |поеду )?одна|еду один|еду одна|одиночн\w+"
@@ -136,7 +140,7 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         number(match)
         for match in take(rf"(?:with|с|со)\s+{_NUMBER}\s+(?:friends|colleagues|друзьями|подругами|коллегами)")
     )
-    one_child = rf"(?:with|с|со|и|and|,)\s+(?:(?:a|my|our|моим|нашим|мой)\s+)?(?:{_CHILDREN})"
+    one_child = rf"(?:with|с|со|и|and|plus|,|\+|&)\s*(?<![a-zа-я])(?:(?:a|my|our|моим|нашим|мой)\s+)?(?:{_CHILDREN})"
     with_child = [
         match for match in take(one_child) if not re.search(r"kids|children|babies|teens|дет(?:ьми|и)|s$", match[0])
     ]
@@ -147,7 +151,8 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
     companions = take(more) + take(rf"(?:my )?(?:{_COMPANION}) and (?:i|me|myself)|(?:{_COMPANION}) и я")
     children += len(with_child) + sum(bool(_MINORS.search(match[0])) for match in companions)
     many = re.search(rf"(?<!\w)(?:{_MANY}|{_CHILDREN})(?!\w)", _lowered(text)) or re.search(_WE, _lowered(text))
-    has_children = children > 0 or bool(re.search(rf"(?<!\w)(?:{_CHILDREN})(?!\w)", _lowered(text)))
+    minor = re.search(rf"(?<!\w)(?:{_CHILDREN})(?!\w)|{_OF_AGE}", _lowered(text))
+    has_children = children > 0 or bool(minor)
     grown = [match for match in companions if not _MINORS.search(match[0])]
     travellers: int | None = None
     if totals and not adults:
@@ -162,7 +167,8 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         travellers = None
     if travellers == 2 and totals and has_children and not children:
         travellers = None  # "the two of us with the children"
-    uncertain = many[0] if many and travellers is None else ""
+    said = many or minor
+    uncertain = said[0] if said and travellers is None else ""
     return Party(travellers, children, has_children, uncertain, tuple(sorted(spans)))
 
 

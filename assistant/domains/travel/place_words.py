@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assistant.domains.travel.places import Place, Places
@@ -18,7 +19,22 @@ _DESTINATION = re.compile(
     r"|на|по|до|через|к|по)$"
 )
 _JOINING = re.compile(
-    r"^(?:\s*(?:,|and|then|&|\+|и|а потом|потом|затем|,\s*(?:and|then|и|потом|затем))\s*)(?:(?:to|in|в|во|на)\s+)?$"
+    r"^(?:\s*(?:,|:|\(|and|then|&|\+|и|а потом|потом|затем|"
+    r",\s*(?:and|then|и|потом|затем))\s*)(?:(?:to|in|в|во|на)\s+)?$"
+)
+_ADJECTIVE = re.compile(r"\s+(?:the|my|our|sunny|beautiful|солнечн\w+|город\w*|г\.)$")
+_ARROW = re.compile(r"\s*(?:-|–|—|→|->|=>|>)\s*")
+_CORRECTION = re.compile(
+    r"^[\s.,…;:!(–—-]*(?:нет[\s,]*)?(?:а\s+|и\s+)?(?:точнее|вернее|то есть|скорее|лучше|хотя|нет|or rather"
+    r"|rather|actually|i mean|no|sorry|make that|or better)(?:[\s,]+(?:нет|не|no|actually|лучше|let's|say|давайте|уж))*"
+    r"[\s,:]+(?:to|in|в|во|на|по)?\s*$",
+    re.IGNORECASE,
+)
+# A name in a list of towns that the table does not have.
+_STRANGER = re.compile(r"\s*[:,]\s*(?P<name>[A-ZА-ЯЁ][\w'’-]+(?: [A-ZА-ЯЁ][\w'’-]+){0,2})\s*,\s*")
+_NAME_BEHIND = re.compile(
+    r"(?:(?<!\w)(?P<before>(?P<from>[Ff]rom|[Ии]з|[Сс]о?)|[Tt]o|[Ii]n|[Вв]о?|[Нн]а)\s+|^\s*)(?P<name>[A-ZА-ЯЁ][\w'’-]{3,}"
+    r"(?: [A-ZА-ЯЁ][\w'’-]+)?)"
 )
 _COMMON_WORDS = """
 nice bath reading split mobile orange van sale date male cork of the most see home museum museums food may march
@@ -36,43 +52,47 @@ class Role:
     Attributes:
         unplaced: names with neither preposition nor place in a list of destinations.
         spans: (start, end) of all.
+        unknown: names in a list of destinations that the table does not have.
     """
 
     origin: str | None
     destinations: tuple[str, ...]
     unplaced: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
+    unknown: tuple[str, ...] = ()
 
 
 def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> Role:
     """Who is from where to where, for names that the table of places has. ``taken``: what is about time and people."""
     names = _names(text, taken, places)
+    befores = [_ADJECTIVE.sub("", text[:start].rstrip().casefold()) for start, _ in names]
+    starts = [bool(_HOME.search(one) or (_ORIGIN.search(one) and _preposition(one))) for one in befores]
     origin: str | None = None
     destinations: list[str] = []
     unplaced: list[str] = []
+    unknown: list[str] = []
     role_before = ""
     for number, (start, end) in enumerate(names):
-        name, before = text[start:end], text[:start].rstrip().casefold()
-        before = re.sub(r"\s+(?:the|my|our|sunny|beautiful|солнечн\w+|город\w*|г\.)$", "", before)
+        name, before = text[start:end], befores[number]
         between = text[names[number - 1][1] : start] if number else "?"
         following = text[end : names[number + 1][0]] if number + 1 < len(names) else ""
-        if _HOME.search(before) or (_ORIGIN.search(before) and _preposition(before)):
+        corrected = number and _CORRECTION.match(between)
+        if starts[number]:
             role = "origin"
-        elif (_DESTINATION.search(before) and _preposition(before)) or (
-            number
-            and re.fullmatch(
-                r"\s*(?:-|–|—|→|->"
-                r"|=>|>)\s*",
-                between,
-            )
-        ):
+        elif (_DESTINATION.search(before) and _preposition(before)) or (number and _ARROW.fullmatch(between)):
             role = "destination"
-        elif re.fullmatch(r"\s*(?:-|–|—|→|->|=>|>|to)\s*", following) and origin is None:
-            role = "origin"
-        elif number and role_before == "destination" and _JOINING.match(between):
+        elif _ARROW.fullmatch(following) or following.strip() == "to":
+            role = "destination" if any(starts) else "origin"
+        elif number and role_before == "destination" and (_JOINING.match(between) or corrected):
             role = "destination"
+        elif number and role_before != "origin" and (stranger := _STRANGER.fullmatch(between)):
+            role = role_before
+            unknown.append(stranger["name"])
         else:
             role = ""
+        if corrected and role_before == role:  # "to Baikal… no, rather to Irkutsk"
+            origin = None if role == "origin" else origin
+            del destinations[-1 if role == "destination" else len(destinations) :]
         if role == "origin" and origin is None:
             origin = name
         elif role == "destination":
@@ -82,7 +102,29 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
         role_before = role
     if not destinations and len(unplaced) == 1 and unplaced[0] != origin:
         destinations, unplaced = unplaced, []
-    return Role(origin, tuple(dict.fromkeys(destinations)), tuple(unplaced), tuple(names))
+    spans = list(names)
+    for match in _strangers(text, (*taken, *names), places):
+        if origin is None and match["from"]:
+            origin = match["name"]
+        elif not destinations and not unplaced and not match["from"]:
+            destinations.append(match["name"])
+        else:
+            continue
+        spans.append(match.span("name"))
+    return Role(origin, tuple(dict.fromkeys(destinations)), tuple(unplaced), tuple(spans), tuple(unknown))
+
+
+def _strangers(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> Iterator[re.Match[str]]:
+    """Names behind a preposition, or at the beginning, that the table does not have: misspelt, or unknown."""
+    for match in _NAME_BEHIND.finditer(text):
+        start, end = match.span("name")
+        if any(first < end and start < last for first, last in taken) or match["name"].casefold() in _COMMON:
+            continue
+        cyrillic = bool(re.search("[а-яё]", match["name"], re.IGNORECASE))
+        if cyrillic and not could_be_place(match["name"]):
+            continue
+        if match["before"] or places.resolve(match["name"]) is not None:
+            yield match
 
 
 def _preposition(before: str) -> bool:

@@ -31,6 +31,8 @@ Language = Literal["en", "ru"]
 
 _MOST_WORDS = 8  # of a name
 _FAR_LARGER = 10  # times: then nobody means the smaller one without saying so
+_BETTER_KNOWN = 4  # times: then the other is named, and may still be meant
+_NAMESAKE = 25  # times: so much better known, and the smaller one is meant only where the trip is near it
 _RANKS = (1.0, 0.004, 0.004)  # main name, other name, code
 _DECLINED = 0.05  # "Лима" may be a case of "Лим", but is rather itself
 _SELECT = """
@@ -136,6 +138,26 @@ class Places:
             return first
         return Ambiguous(text.strip(), tuple(place for place, *_ in close[:MOST_CANDIDATES]), misspelt=True)
 
+    def choose(self, text: str, near: Sequence[Place] = ()) -> tuple[Place | Ambiguous | None, tuple[Place, ...]]:
+        """As :meth:`resolve`, but among towns a much better known one, or the one in the country that the trip starts
+        or goes on in, is taken; with it those that may be meant instead."""
+        found = self.resolve(text)
+        if found is None or (isinstance(found, Ambiguous) and found.misspelt):
+            return found, ()
+        scored = self._scored(text)
+        best = scored[0][1] if scored else 0.0
+        if not scored or any(place.kind != "city" for place, score in scored if score * _FAR_LARGER > best):
+            return found, ()
+        countries = {place.country for place in near}
+        likely = [(place, score) for place, score in scored if score * _NAMESAKE > best]
+        there = [each for each in likely if each[0].country in countries] or likely
+        (first, score), others = there[0], tuple(place for place, _ in likely if place.id != there[0][0].id)
+        clear = len(there) < 2 or score >= _BETTER_KNOWN * there[1][1]
+        if clear and score * _BETTER_KNOWN >= best:
+            return first, () if found == first else others[:MOST_CANDIDATES]
+        rivals = tuple(place for place, _ in likely)[:MOST_CANDIDATES]
+        return (found, ()) if isinstance(found, Ambiguous) else (Ambiguous(text.strip(), rivals), ())
+
     def anchor(self, place: Place) -> Place | None:
         """The airport or city whose coordinates stand for the place; None when they are its own."""
         kind, _, code = place.stands.partition(":")
@@ -222,9 +244,9 @@ class Places:
             areas = [each for reading in readings(where) for each in self._areas(reading)]
             if areas:
                 for reading in readings(name):
-                    inside = [each for each in self._named(reading) if any(_inside(each[0], area) for area in areas)]
-                    if inside:
-                        return inside
+                    within = [each for each in self._named(reading) if any(inside(each[0], area) for area in areas)]
+                    if within:
+                        return within
         return []
 
     def _areas(self, name: str) -> list[Place]:
@@ -303,7 +325,8 @@ def _without_towns_of_areas(scored: list[tuple[Place, float]]) -> list[tuple[Pla
     return [each for each in scored if each[0].kind != "city" or each[0].country not in areas]
 
 
-def _inside(place: Place, area: Place) -> bool:
+def inside(place: Place, area: Place) -> bool:
+    """Whether a place lies in a country, a region or an island (by its distance)."""
     if place.country != area.country or place.id == area.id:
         return False
     if area.kind == "country" or area.region_en:

@@ -75,6 +75,7 @@ class Said:
                 destinations or self.roles.destinations,
                 (*self.roles.unplaced, *roles.unplaced),
                 (*self.roles.spans, *spans),
+                (*self.roles.unknown, *roles.unknown),
             ),
             (*self.taken, *taken),
         )

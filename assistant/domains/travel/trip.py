@@ -16,7 +16,7 @@ from assistant.domains.travel.dates import FARTHEST, LONGEST, Problem, check_len
 from assistant.domains.travel.marking import interests_in, mark
 from assistant.domains.travel.party import Pace
 from assistant.domains.travel.place_words import Role
-from assistant.domains.travel.places import Ambiguous, Place, Places
+from assistant.domains.travel.places import Ambiguous, Place, Places, inside
 from assistant.domains.travel.questions import Question, ask
 from assistant.domains.travel.said import Said
 from assistant.engine.engine import Engine, Event, GenerateOptions
@@ -165,11 +165,7 @@ def _settle(
 ) -> Extraction:
     text, when, party, pace, roles = said.text, said.when, said.party, said.pace, said.roles
     questions: list[Question] = []
-    origin = _resolve(places, roles.origin, "origin", language, questions)
-    destinations = []
-    for span in roles.destinations:
-        if place := _resolve(places, span, "destination", language, questions):
-            destinations.append(place)
+    origin, destinations = _resolved(places, roles, language, questions)
     if not roles.destinations:
         questions.append(ask("destination", language))
     if origin and any(place.id == origin.id for place in destinations):
@@ -228,13 +224,35 @@ def _settle(
     return Extraction(trip, tuple(sorted(questions, key=lambda question: not question.blocking)))
 
 
+def _resolved(
+    places: Places, roles: Role, language: Language, questions: list[Question]
+) -> tuple[Place | None, list[Place]]:
+    """The places that are named; those that one would ask about are looked for near the others."""
+    spans = [*([roles.origin] if roles.origin else []), *roles.destinations]
+    certain = {span: found for span in spans if isinstance(found := places.resolve(span), Place)}
+    named: dict[str, Place] = {}
+    for span in spans:
+        near = [place for other, place in certain.items() if other != span]
+        field = "origin" if span == roles.origin else "destination"
+        if place := _resolve(places, span, field, near, language, questions):
+            named[span] = place
+    for span in roles.unknown:
+        questions.append(ask("unknown place", language, blocking=False, said=span))
+    origin = named.get(roles.origin) if roles.origin else None
+    there = [named[span] for span in roles.destinations if span in named]
+    # "Through Altai: Gorno-Altaysk, Chemal": the towns are the places to go to.
+    return origin, [area for area in there if area.kind == "city" or not any(inside(one, area) for one in there)]
+
+
 def _resolve(
-    places: Places, span: str | None, field: str, language: Language, questions: list[Question]
+    places: Places, span: str, field: str, near: Sequence[Place], language: Language, questions: list[Question]
 ) -> Place | None:
-    if not span:
-        return None
-    found = places.resolve(span)
+    found, others = places.choose(span, near)
     if isinstance(found, Place):
+        if others:
+            listed = "; ".join(places.describe(place, language) for place in others[:3])
+            meant = places.describe(found, language, people=False)
+            questions.append(ask("taken for", language, field=field, said=span, place=meant, candidates=(listed,)))
         return found
     if isinstance(found, Ambiguous):
         candidates = tuple(places.describe(place, language) for place in found.candidates[:5])

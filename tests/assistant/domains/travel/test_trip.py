@@ -68,6 +68,10 @@ def test_russian_in_small_letters() -> None:
         ("my husband and I", 2),
         ("with friends", None),
         ("вдвоём с детьми", None),
+        ("me and my gf", 2),
+        ("2 adults + baby", 3),
+        ("на двоих, дочке 5 лет", None),
+        ("мы с мужем и двумя детьми (4 и 9 лет)", 4),
     ],
 )
 def test_people(words: str, travellers: int | None) -> None:
@@ -81,6 +85,44 @@ def test_several_destinations_keep_their_order() -> None:
     assert [place.name("en") for place in trip.destinations] == ["Rome", "Florence", "Venice"]
     assert trip.origin is not None
     assert trip.origin.name("en").startswith("New York")
+
+
+@pytest.mark.parametrize(
+    ("text", "origin", "destinations"),
+    [
+        ("Хочу на Байкал… точнее в Иркутск, на неделю из Москвы", "Moscow", ["Irkutsk"]),
+        ("a week in Rome, no, actually Naples, from Berlin", "Berlin", ["Naples"]),
+        ("по Алтаю: Горно-Алтайск, потом Чемал, неделя из Барнаула", "Barnaul", ["Gorno-Altaysk", "Chemal"]),
+        ("2 недели в Таиланде: Бангкок, Чиангмай; из Москвы", "Moscow", ["Bangkok", "Chiang Mai"]),
+        ("Kyoto → Osaka → Tokyo 10 nights from Sydney", "Sydney", ["Kyoto", "Osaka", "Tokyo"]),
+        ("Cambridge 2 days from London", "London", ["Cambridge"]),
+    ],
+)
+def test_corrections_areas_and_arrows(text: str, origin: str, destinations: list[str]) -> None:
+    trip = reading(text).trip
+    assert trip.origin is not None
+    assert trip.origin.name("en") == origin
+    assert [place.name("en") for place in trip.destinations] == destinations
+
+
+def test_a_better_known_or_nearer_town_is_taken_and_the_other_named() -> None:
+    found = reading("3 days in Manchester from Dublin")
+    assert found.trip.destination is not None
+    assert found.trip.destination.country == "GB"
+    assert any("New Hampshire" in question.text for question in found.questions)
+    assert found.ready
+    near = reading("Cambridge for 2 days from Boston").trip.destination
+    assert near is not None
+    assert near.country == "US"
+    assert blocking(reading("4 days in Springfield from Boston")) == {"destination"}
+
+
+def test_names_that_the_table_has_not_are_asked_about() -> None:
+    assert any("Хрюндельбург" in question.text for question in reading("В Хрюндельбург на 3 дня").questions)
+    found = reading("12 days in California: San Francisco, Yosemite, Los Angeles from New York")
+    assert found.ready
+    assert any("Yosemite" in question.text for question in found.questions)
+    assert reading("Тбилисси на 5 дней").trip.to_json()["destination"] == "Тбилиси"
 
 
 def test_defaults_are_said_to_be_defaults() -> None:
