@@ -232,7 +232,9 @@ class Conversation(Record):
         """An answer that the program works out by a tool of the template, which asks the model itself."""
         if question.files:
             raise UsageError("This template reads no attached files.", "Leave them out, or turn the template off.")
-        self._check_cancelled()
+        if self._cancelled.is_set():
+            yield Result("", "", "cancelled", 0, 0)
+            return
         memory = self.memory if self.recalling else None
         stream = self._template.compute(
             self.engine,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from assistant.engine.calls import completing
-from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message, Result
+from assistant.engine.engine import Delta, Engine, Event, FinishReason, GenerateOptions, Message, Result
 from assistant.engine.parts import parts_of
 from assistant.templates.filled import Filled
 from assistant.templates.substitution import INPUT, names
@@ -62,6 +62,7 @@ def answer_in_parts(
 
 def _joined(engine: Engine, prompts: Sequence[Sequence[Message]], options: GenerateOptions) -> Iterator[Event]:
     written: list[str] = []
+    ends: list[FinishReason] = []
     tokens = 0
     for prompt in prompts:
         if written:
@@ -73,8 +74,12 @@ def _joined(engine: Engine, prompts: Sequence[Sequence[Message]], options: Gener
                 yield replace(event, tokens=tokens + event.tokens) if isinstance(event, Delta) else event
         tokens += result.completion_tokens
         written.append(result.text.strip("\n"))
+        ends.append(result.finish_reason)
         if result.finish_reason == "cancelled":
             break
+    if ends[-1] != "cancelled":  # whole only if every part is
+        ends.sort(key=lambda end: end == "stop")
+        result = replace(result, finish_reason=ends[0])
     yield replace(result, text=_BETWEEN.join(written), completion_tokens=tokens)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from scripted_answers import ScriptedEngine
 
 from assistant.chat.conversation import Conversation, Event
 from assistant.chat.history import History
-from assistant.engine.engine import Delta, Message, Result
+from assistant.engine.engine import Delta, GenerateOptions, Message, Result
+from assistant.engine.engine import Event as EngineEvent
 from assistant.memory.memory import Memory
 from assistant.templates.library import Library
 from assistant.templates.template import Filled, fill, parse
@@ -191,3 +193,23 @@ def test_stopping_between_parts_keeps_what_is_there(history: History) -> None:
             chat.cancel()
     assert (chat.messages[-1].text, chat.messages[-1].status) == ("one\n\ntwo ", "interrupted")
     assert len(engine.prompts) == 2
+
+
+def test_an_answer_in_parts_is_whole_only_if_every_part_is(history: History) -> None:
+    class CutShort(ScriptedEngine):
+        def generate(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[EngineEvent]:
+            first = not self.prompts
+            for event in super().generate(messages, options):
+                yield replace(event, finish_reason="length") if first and isinstance(event, Result) else event
+
+    engine = CutShort(["one"], ["two"], ["three"])
+    chat = Conversation(engine, history, model="m", template=template(LETTER + "chunking: {tokens: 100}\n"))
+    result = answer(chat.send(LONG))
+    assert (result.text, result.finish_reason) == ("one\n\ntwo\n\nthree", "length")
+
+
+def test_a_tool_that_is_stopped_before_it_begins_ends_as_any_answer_does(history: History) -> None:
+    chat = Conversation(ScriptedEngine(), history, model="m", template=fill(Library().get("calories"), {}))
+    events = chat.send("an apple")
+    chat.cancel()
+    assert answer(events).finish_reason == "cancelled"
