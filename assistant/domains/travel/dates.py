@@ -39,6 +39,8 @@ class When:
         months: (year, month) that it lies in where the day is not known; the three of a season.
         assumed: words that were read in one of several usual ways.
         spans: (start, end) of all words about time, problems included.
+        stays: days of each length that is counted, in the order of the text; of nights the number of nights.
+        by_night: those are nights.
     """
 
     start: date | None = None
@@ -48,6 +50,8 @@ class When:
     problems: tuple[Problem, ...] = ()
     assumed: tuple[str, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()
+    stays: tuple[int, ...] = ()
+    by_night: bool = False
 
 
 def read(text: str, today: date) -> When:
@@ -111,6 +115,7 @@ class _Reader:
     today: date
     days: list[_Day] = field(default_factory=list)
     length: int | None = None
+    stays: list[tuple[int, int, bool]] = field(default_factory=list)  # where, days or nights, whether nights
     usual_length: int | None = None  # of what was named: a weekend, a week
     months: list[tuple[int | None, int]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -244,6 +249,7 @@ class _Reader:
             nights = count >= 1 and unit.startswith(("night", "ноч"))
             days = count * _unit_days(unit) + nights
             lengths.append(days)
+            self.stays.append((match.start(), days - nights, nights))
             if problem := check_length(None, None, days):
                 self.problem(problem, match)
         lengths += [days for expression, days in words.LENGTHS.items() for _ in self.take(expression)]
@@ -285,7 +291,7 @@ class _Reader:
             self.problems.append(Problem("conflict", self.original[self.days[0].start : self.days[-1].end]))
         elif self.days:
             start, end = self._range(length)
-        days = (end - start).days + 1 if start and end else length
+        days = (end - start).days + 1 if start and end and end >= start else length
         if start and not end and days is not None and 0 < days <= LONGEST:
             end = start + timedelta(days=days - 1)
         if start and not any(problem.code == "conflict" for problem in self.problems):
@@ -299,7 +305,8 @@ class _Reader:
                 self.problems.append(Problem(wrong, said))
         return When(
             start, end, days, () if start else self._months(), tuple(self.problems), tuple(self.assumed),
-            tuple(sorted(self.spans)),
+            tuple(sorted(self.spans)), tuple(stay for _, stay, _ in sorted(self.stays)),
+            any(nights for *_, nights in self.stays),
         )  # fmt: skip
 
     def _range(self, length: int | None) -> tuple[date | None, date | None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
+from assistant.domains.call import Call
 from assistant.domains.travel.claims import claims
 from assistant.domains.travel.facts import CHECK_ONLINE
 from assistant.domains.travel.places import Places
@@ -15,33 +15,10 @@ from assistant.domains.travel.prices import prices_in
 from assistant.domains.travel.questions import Question
 from assistant.domains.travel.trip import extract
 from assistant.engine.calls import Computed
-from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message
+from assistant.engine.engine import Delta, Event
 
 if TYPE_CHECKING:
-    from assistant.memory.memory import Memory
-
-
-class Call(Protocol):
-    """What the chat gives; ``before`` are the earlier messages of the conversation."""
-
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def language(self) -> Literal["en", "ru"]: ...
-    @property
-    def options(self) -> GenerateOptions: ...
-    @property
-    def check(self) -> Callable[[], None]: ...
-    @property
-    def before(self) -> tuple[Message, ...]: ...
-    @property
-    def memory(self) -> Callable[[], Memory] | None: ...
-    @property
-    def collection(self) -> str | None: ...
-    @property
-    def today(self) -> date: ...
+    pass
 
 
 def reply(call: Call) -> Iterator[Event]:

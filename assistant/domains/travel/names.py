@@ -10,7 +10,8 @@ import unicodedata
 NO_PLACES = frozenset(
     """
     море моря горы гора дом дома домой дача дачу природа природу отпуск поход север юг запад восток европа европу
-    азия азию африка африку отдых пляж лес озеро озера столица город страна заграница где нибудь куда еда еды музей
+    азия азию африка африку отдых пляж лес озеро озера столица город страна заграница где нибудь куда пару пара
+    еда еды музей
     sea mountains home beach nature abroad europe asia africa north south east west island city country capital
     """.split()  # noqa: SIM905 - words are easier to read so
 )

@@ -11,11 +11,11 @@ from assistant.domains.travel.numerals import CARDINALS, alternation, value
 Pace = Literal["slow", "normal", "fast"]
 
 _NUMBER = rf"(?P<n>\d+|{alternation(CARDINALS)}|an?|another)"
-_ADULTS = r"adults?|grown-?ups?|взрослы(?:й|е|х|м|ми)|взрослого"
+_ADULTS = r"adults?|grown-?ups?|взрослы(?:й|е|х|м|ми)|взрослого|взр\.?"
 _CHILDREN = (
     r"(?:(?:small|little|young|our|my|школьн\w+|маленьк\w+)\s)?(?:child(?:ren)?|kids?|toddlers?|bab(?:y|ies)"
     r"|infants?|teen(?:ager)?s?"
-    r"|дет(?:ей|и|ьми|ям)|реб[её]нк\w+|реб[её]нок|малыш\w*|подростк\w+|школьник\w*|младен\w+|сыновь\w+|дочер\w+)"
+    r"|дет(?:ей|и|ьми|ям)|реб\.?(?!\w)|реб[её]нк\w+|реб[её]нок|малыш\w*|подростк\w+|школьник\w*|младен\w+|сыновь\w+|дочер\w+)"
 )
 _PEOPLE = (
     r"people|persons?|ppl|pax|travell?ers?|of us|tourists?|guests?|человек(?:а)?|чел\.?|персон\w*|турист\w*"
@@ -43,6 +43,7 @@ _COMPANION = (
     r"|а)|жених(?:ом)?"
 )
 _MINORS = re.compile(r"son|daughter|сын|доч")
+_FRIENDS = "friends|mates|buddies|pals|colleagues"
 _OF_AGE = (  # a son or daughter who is told to be under eighteen
     r"(?<!\w)(?:сын\w*|доч\w+|внук\w*|внучк\w+|son|daughter|grandson|granddaughter)[\s,(:–-]*(?:is\s|aged?\s)?"
     r"(?:\d|1[0-7])(?!\d)\s*(?:лет|год\w*|years?|yo|y\.o\.)?(?!\w)"
@@ -134,11 +135,15 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         )
     ]
     alone = take(_ALONE)
-    friends_alone = rf"(?<!with )(?<!с ){_NUMBER}\s+(?:friends|colleagues|друга|друзей|подруги|подруг)"
+    with_me = rf"(?:me|i|я)\s+(?:and|n|&|и|\+)\s+{_NUMBER}\s+(?:{_FRIENDS}|друга|друзей|подруги)"
+    totals += [1 + number(match) for match in take(with_me)]
+    totals += [
+        int(match["n"]) + int(match["n2"]) for match in take(r"(?:семь\w+|family)\s+(?P<n>\d)\s*\+\s*(?P<n2>\d)")
+    ]
+    friends_alone = rf"(?<!with )(?<!с ){_NUMBER}\s+(?:{_FRIENDS}|друга|друзей|подруги|подруг)"
     totals += [number(match) + bool(match["i"]) for match in take(rf"{friends_alone}(?P<i>\s+(?:and|и)\s+(?:me|i|я))?")]
     friends = sum(
-        number(match)
-        for match in take(rf"(?:with|с|со)\s+{_NUMBER}\s+(?:friends|colleagues|друзьями|подругами|коллегами)")
+        number(match) for match in take(rf"(?:with|с|со)\s+{_NUMBER}\s+(?:{_FRIENDS}|друзьями|подругами|коллегами)")
     )
     one_child = rf"(?:with|с|со|и|and|plus|,|\+|&)\s*(?<![a-zа-я])(?:(?:a|my|our|моим|нашим|мой)\s+)?(?:{_CHILDREN})"
     with_child = [
@@ -148,7 +153,7 @@ def read_party(text: str, blocked: tuple[tuple[int, int], ...] = ()) -> Party:
         rf"(?:with|take|taking|bring|bringing|plus|беру|возьму|везу|с|со|and|и|,|я|i|me)[,\s]+(?:(?:my|her|his"
         rf"|our|the|моей|моим|мой|моя)\s+)?(?:{_COMPANION})"
     )
-    companions = take(more) + take(rf"(?:my )?(?:{_COMPANION}) and (?:i|me|myself)|(?:{_COMPANION}) и я")
+    companions = take(more) + take(rf"(?:my )?(?:{_COMPANION}) and (?:i|me|myself)|(?:{_COMPANION})[\s\0]+и я")
     children += len(with_child) + sum(bool(_MINORS.search(match[0])) for match in companions)
     many = re.search(rf"(?<!\w)(?:{_MANY}|{_CHILDREN})(?!\w)", _lowered(text)) or re.search(_WE, _lowered(text))
     minor = re.search(rf"(?<!\w)(?:{_CHILDREN})(?!\w)|{_OF_AGE}", _lowered(text))

@@ -30,6 +30,7 @@ _CORRECTION = re.compile(
     r"[\s,:]+(?:to|in|в|во|на|по)?\s*$",
     re.IGNORECASE,
 )
+_OR = re.compile(r"\s*,?\s*(?:или|or|либо)\s+(?:to|in|в|во|на)?\s*", re.IGNORECASE)
 # A name in a list of towns that the table does not have.
 _STRANGER = re.compile(r"\s*[:,]\s*(?P<name>[A-ZА-ЯЁ][\w'’-]+(?: [A-ZА-ЯЁ][\w'’-]+){0,2})\s*,\s*")
 _NAME_BEHIND = re.compile(
@@ -52,6 +53,7 @@ class Role:
     Attributes:
         unplaced: names with neither preposition nor place in a list of destinations.
         spans: (start, end) of all.
+        alternatives: destinations of which one is to be chosen.
         unknown: names in a list of destinations that the table does not have.
     """
 
@@ -60,6 +62,7 @@ class Role:
     unplaced: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
     unknown: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> Role:
@@ -71,11 +74,13 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
     destinations: list[str] = []
     unplaced: list[str] = []
     unknown: list[str] = []
+    alternatives: list[str] = []
     role_before = ""
     for number, (start, end) in enumerate(names):
         name, before = text[start:end], befores[number]
         between = text[names[number - 1][1] : start] if number else "?"
         following = text[end : names[number + 1][0]] if number + 1 < len(names) else ""
+        either = bool(number and _OR.fullmatch(between))
         corrected = number and _CORRECTION.match(between)
         if starts[number]:
             role = "origin"
@@ -83,13 +88,15 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
             role = "destination"
         elif _ARROW.fullmatch(following) or following.strip() == "to":
             role = "destination" if any(starts) else "origin"
-        elif number and role_before == "destination" and (_JOINING.match(between) or corrected):
+        elif number and role_before == "destination" and (_JOINING.match(between) or corrected or either):
             role = "destination"
         elif number and role_before != "origin" and (stranger := _STRANGER.fullmatch(between)):
             role = role_before
             unknown.append(stranger["name"])
         else:
             role = ""
+        if either and role == "destination" and destinations:
+            alternatives += [one for one in (destinations[-1], name) if one not in alternatives]
         if corrected and role_before == role:  # "to Baikal… no, rather to Irkutsk"
             origin = None if role == "origin" else origin
             del destinations[-1 if role == "destination" else len(destinations) :]
@@ -111,7 +118,9 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
         else:
             continue
         spans.append(match.span("name"))
-    return Role(origin, tuple(dict.fromkeys(destinations)), tuple(unplaced), tuple(spans), tuple(unknown))
+    return Role(
+        origin, tuple(dict.fromkeys(destinations)), tuple(unplaced), tuple(spans), tuple(unknown), tuple(alternatives)
+    )
 
 
 def _strangers(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> Iterator[re.Match[str]]:
@@ -135,9 +144,10 @@ def _preposition(before: str) -> bool:
 def _names(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> list[tuple[int, int]]:
     """The longest runs of words that the table has, from left to right."""
     words = [
-        match
+        word
         for match in _WORD.finditer(text)
         if not any(start < match.end() and match.start() < end for start, end in taken)
+        for word in _apart(match, text, places)
     ]
     found: list[tuple[int, int]] = []
     number = 0
@@ -152,6 +162,16 @@ def _names(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> lis
         else:
             number += 1
     return found
+
+
+def _apart(match: re.Match[str], text: str, places: Places) -> list[re.Match[str]]:
+    """A word; the two names of "Москва-Сочи", which is none by itself."""
+    first, dash, second = match[0].partition("-")
+    if dash and not places.find(match[0]) and all(map(places.find, (first, second))):
+        middle = match.start() + len(first)
+        parts = (_WORD.match(text, match.start(), middle), _WORD.match(text, middle + 1, match.end()))
+        return [part for part in parts if part]
+    return [match]
 
 
 def _is_name(span: str, before: str, places: Places, length: int) -> bool:

@@ -31,6 +31,7 @@ _QUESTIONS = {
     "виду: «{said}»? {candidates}"),
     "taken for": ("destination", False, "“{said}” is taken for {place}. If another is meant, say so: {candidates}",
                   "«{said}» понято как {place}. Если имеется в виду другое место, напишите: {candidates}"),
+    "which": ("destination", True, "Which of them is the trip to: {candidates}?", "Куда именно поездка: {candidates}?"),
     "misspelt": ("destination", True, "There is no “{said}”. Is one of these meant? {candidates}",
                  "Места «{said}» в таблице нет. Может быть, одно из этих? {candidates}"),
     "unknown place": ("destination", True, "“{said}” is not in the table of places. Which town or country is it near?",

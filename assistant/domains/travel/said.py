@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
-from assistant.domains.travel.dates import Problem, When, check_length, read
+from assistant.domains.travel.dates import LONGEST, Problem, When, check_length, read
 from assistant.domains.travel.party import Pace, Party, read_pace, read_party
 from assistant.domains.travel.place_words import Role, read_places
 from assistant.domains.travel.places import Place, Places
@@ -30,7 +30,8 @@ class Said:
         party = read_party(text, when.spans)
         pace, pace_spans = read_pace(text)
         taken = (*when.spans, *party.spans, *pace_spans, *price_spans(text))
-        return cls(text, when, party, pace, read_places(text, taken, places), taken)
+        roles = read_places(text, taken, places)
+        return cls(text, when, party, pace, roles, taken)
 
     @property
     def is_whole(self) -> bool:
@@ -76,6 +77,7 @@ class Said:
                 (*self.roles.unplaced, *roles.unplaced),
                 (*self.roles.spans, *spans),
                 (*self.roles.unknown, *roles.unknown),
+                roles.alternatives or (() if destinations else self.roles.alternatives),
             ),
             (*self.taken, *taken),
         )
@@ -84,6 +86,23 @@ class Said:
         """It is known where the trip goes, not where it starts."""
         known = [isinstance(places.resolve(name), Place) for name in self.roles.destinations]
         return bool(known) and all(known) and self.roles.origin is None
+
+
+def by_stays(when: When, destinations: int) -> When:
+    """ "Rome 3 days, Florence 2 days" are 5 days, where each place has its length. ``stays`` is kept only then."""
+    stays = when.stays[1:] if len(when.stays) == destinations + 1 else when.stays
+    if destinations < 2 or len(when.stays) < 2:
+        return replace(when, stays=())
+    days = sum(stays) + when.by_night
+    told = when.stays[0] + when.by_night if len(stays) < len(when.stays) else days
+    fits = len(stays) == destinations and told == days and not (when.start and when.end and when.days != when.stays[0])
+    problems = tuple(one for one in when.problems if one.code != "conflict")
+    if not fits or min(stays) < 1:
+        said = ", ".join(map(str, when.stays))
+        return replace(when, stays=(), problems=(*problems, Problem("conflict", said)))
+    end = when.start + timedelta(days=days - 1) if when.start and days <= LONGEST else None
+    stays = (*stays[:-1], stays[-1] + when.by_night)
+    return replace(when, days=days, end=end, stays=stays, problems=(*problems, *_length_problem(days)))
 
 
 def _length_problem(days: int) -> tuple[Problem, ...]:

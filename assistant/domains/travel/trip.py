@@ -18,7 +18,7 @@ from assistant.domains.travel.party import Pace
 from assistant.domains.travel.place_words import Role
 from assistant.domains.travel.places import Ambiguous, Place, Places, inside
 from assistant.domains.travel.questions import Question, ask
-from assistant.domains.travel.said import Said
+from assistant.domains.travel.said import Said, by_stays
 from assistant.engine.engine import Engine, Event, GenerateOptions
 
 Language = Literal["en", "ru"]
@@ -32,6 +32,7 @@ class Trip:
 
     Attributes:
         destinations: in their order; the first is the one that the JSON names.
+        stays: days at each of them, where it is said.
         months: (year, month) it lies in, where no day is known.
         assumed: fields that hold a default, not what was said.
         readings: words about time that were taken in their usual sense.
@@ -41,6 +42,7 @@ class Trip:
     language: Language
     origin: Place | None = None
     destinations: tuple[Place, ...] = ()
+    stays: tuple[int, ...] = ()
     start: date | None = None
     days: int | None = None
     months: tuple[tuple[int, int], ...] = ()
@@ -166,6 +168,8 @@ def _settle(
     text, when, party, pace, roles = said.text, said.when, said.party, said.pace, said.roles
     questions: list[Question] = []
     origin, destinations = _resolved(places, roles, language, questions)
+    if given.days is None:
+        when = by_stays(when, len(destinations))
     if not roles.destinations:
         questions.append(ask("destination", language))
     if origin and any(place.id == origin.id for place in destinations):
@@ -206,11 +210,16 @@ def _settle(
         questions.append(ask("impossible travellers", language, said=str(travellers)))
     if pace is None:
         assumed.append("pace")
+    if len(roles.alternatives) > 1:
+        listed = "; ".join(place.name(language) for place in destinations)
+        questions.append(ask("which", language, candidates=(listed,)))
+    there = tuple(dict.fromkeys(destinations))
     trip = Trip(
         request=text,
         language=language,
         origin=origin,
-        destinations=tuple(dict.fromkeys(destinations)),
+        destinations=there,
+        stays=when.stays if len(when.stays) == len(there) and sum(when.stays) == days else (),
         start=start,
         days=days,
         months=() if start else when.months,

@@ -70,6 +70,9 @@ def test_russian_in_small_letters() -> None:
         ("вдвоём с детьми", None),
         ("me and my gf", 2),
         ("2 adults + baby", 3),
+        ("me n 3 mates", 4),
+        ("семья 2+2", 4),
+        ("бабушка 80 лет и я", 2),
         ("на двоих, дочке 5 лет", None),
         ("мы с мужем и двумя детьми (4 и 9 лет)", 4),
     ],
@@ -94,6 +97,7 @@ def test_several_destinations_keep_their_order() -> None:
         ("a week in Rome, no, actually Naples, from Berlin", "Berlin", ["Naples"]),
         ("по Алтаю: Горно-Алтайск, потом Чемал, неделя из Барнаула", "Barnaul", ["Gorno-Altaysk", "Chemal"]),
         ("2 недели в Таиланде: Бангкок, Чиангмай; из Москвы", "Moscow", ["Bangkok", "Chiang Mai"]),
+        ("Москва-Сочи на 3 дня", "Moscow", ["Sochi"]),
         ("Kyoto → Osaka → Tokyo 10 nights from Sydney", "Sydney", ["Kyoto", "Osaka", "Tokyo"]),
         ("Cambridge 2 days from London", "London", ["Cambridge"]),
     ],
@@ -125,6 +129,19 @@ def test_names_that_the_table_has_not_are_asked_about() -> None:
     assert reading("Тбилисси на 5 дней").trip.to_json()["destination"] == "Тбилиси"
 
 
+@pytest.mark.parametrize(
+    ("text", "days", "stays"),
+    [
+        ("Rome 3 days, then Florence 2 days, then Venice 2 days, from Madrid", 7, (3, 2, 2)),
+        ("a week in Italy: Rome 3 nights, Naples 3 nights", 7, (3, 4)),
+        ("3 дня в Риме и 2 дня во Флоренции с 10 апреля 2027", 5, (3, 2)),
+    ],
+)
+def test_each_town_with_its_own_days(text: str, days: int, stays: tuple[int, ...]) -> None:
+    trip = reading(text).trip
+    assert (trip.days, trip.stays) == (days, stays)
+
+
 def test_defaults_are_said_to_be_defaults() -> None:
     trip = reading("5 days in Rome").trip
     assert (trip.travellers, trip.pace, trip.assumed) == (1, "normal", ("travellers", "pace"))
@@ -141,6 +158,8 @@ def test_defaults_are_said_to_be_defaults() -> None:
         ("a week, museums", "destination"),
         ("in Rome", "days"),
         ("5 days in Rome, 0 people", "travellers"),
+        ("a week in Prague or Vienna", "destination"),
+        ("3 days in Rome, 2 days in Florence and 2 in Venice", "days"),
         ("from Rome to Rome for 3 days", "destination"),
         ("", "destination"),
     ],
