@@ -94,8 +94,12 @@ def by_stays(when: When, destinations: int) -> When:
     if destinations < 2 or len(when.stays) < 2:
         return replace(when, stays=())
     days = sum(stays) + when.by_night
-    told = when.stays[0] + when.by_night if len(stays) < len(when.stays) else days
-    fits = len(stays) == destinations and told == days and not (when.start and when.end and when.days != when.stays[0])
+    told = days if len(stays) == len(when.stays) else when.stays[0]
+    fits = (
+        len(stays) == destinations
+        and days in (told, told + when.by_night)
+        and not (when.start and when.end and when.days != when.stays[0])
+    )
     problems = tuple(one for one in when.problems if one.code != "conflict")
     if not fits or min(stays) < 1:
         said = ", ".join(map(str, when.stays))
