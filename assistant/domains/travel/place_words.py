@@ -68,6 +68,9 @@ class Role:
 def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -> Role:
     """Who is from where to where, for names that the table of places has. ``taken``: what is about time and people."""
     names = _names(text, taken, places)
+    bare = text
+    for first, last in taken:  # "Rome 3 nights, Naples 2 nights" is a list of towns
+        bare = bare[:first] + " " * (last - first) + bare[last:]
     befores = [_ADJECTIVE.sub("", text[:start].rstrip().casefold()) for start, _ in names]
     starts = [bool(_HOME.search(one) or (_ORIGIN.search(one) and _preposition(one))) for one in befores]
     origin: str | None = None
@@ -78,7 +81,7 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
     role_before = ""
     for number, (start, end) in enumerate(names):
         name, before = text[start:end], befores[number]
-        between = text[names[number - 1][1] : start] if number else "?"
+        between = bare[names[number - 1][1] : start] if number else "?"
         following = text[end : names[number + 1][0]] if number + 1 < len(names) else ""
         either = bool(number and _OR.fullmatch(between))
         corrected = number and _CORRECTION.match(between)
