@@ -15,7 +15,7 @@ from assistant import settings as user_settings
 from assistant.cli.templates_display import print_findings, print_list, print_messages
 from assistant.cli.templates_writing import edit, new
 from assistant.templates.importing import convert
-from assistant.templates.library import SUFFIXES, Library, decode, read_text
+from assistant.templates.library import SUFFIXES, Library, check_name, decode, read_text
 from assistant.templates.template import Language, fill
 from assistant.templates.yaml_source import LARGEST
 from assistant.tui.strings import interface_language
@@ -131,6 +131,8 @@ def import_(file: str, name: str | None, force: bool) -> None:
     """
     path = Path("stdin.yaml" if file == "-" else file).expanduser()
     text = decode(sys.stdin.buffer.read(LARGEST + 1), path) if file == "-" else read_text(path)
+    if name is not None:
+        check_name(name)
     imported = convert(text, path, name)
     library = Library()
     if library.is_own(imported.name) and not force:

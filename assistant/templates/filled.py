@@ -192,7 +192,8 @@ def fill(template: Template, given: Mapping[str, Any], language: Language | None
 
 
 def _show(template: Template) -> str:
-    return f"`assistant templates show {template.name}` lists its variables; -p NAME VALUE gives one."
+    shows = f"`assistant templates show {template.name}` lists its variables"
+    return f"{shows}; -p NAME VALUE gives one, in the chat NAME=VALUE."
 
 
 def _counter_example(example: CounterExample, language: str) -> str:

@@ -56,7 +56,8 @@ def convert(text: str, path: Path, name: str | None = None) -> Imported:
     given = name or value.get("name") or path.stem
     if name is None:
         given = re.sub(r"[^\w-]+", "-", str(given)).strip("-_")[:64]
-    if value.keys() - _CARRIED - _LEFT.keys():  # only this program's own have other keys
+    in_languages = any(isinstance(value.get(key), dict) for key in ("system", "prompt"))
+    if in_languages or value.keys() - _CARRIED - _LEFT.keys():  # only this program's own have these, or other keys
         template = parse(text, path)
         if name is None or name == template.name:
             return Imported(template.name, text, ())

@@ -71,6 +71,7 @@ def answer(
     if constraint := filled.constraint():
         options = replace(options, constraint=constraint, beams=1)
     steps, question = filled.template.steps, filled.template.check
+    reasons = reasons and options.constraint is None  # an answer of a given form has no room for it
     if (steps or question) and not (reasons or options.think == "off"):
         asked = filled.render(steps, language, input) if steps else None
         looked_over = filled.render(question, language, input) if question else None
@@ -116,7 +117,7 @@ def _thought_over(
     if steps:
         last = replace(messages[-1], content=f"{messages[-1].content}\n\n{steps}")
         most = min(options.max_tokens or _LONGEST_STEPS, _LONGEST_STEPS)
-        free = replace(options, constraint=None, max_tokens=most, stop=())
+        free = replace(options, constraint=None, max_tokens=most, stop=(), think="off")
         work = yield from completing(engine, [*messages[:-1], last], free, check)
         thought.append(work.text)
         messages = [*messages[:-1], last, Message("assistant", work.text), Message("user", _THEN_ANSWER[language])]

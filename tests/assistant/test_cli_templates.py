@@ -211,6 +211,9 @@ def test_import_from_a_file_and_from_standard_input(
         assert run("import", "-") == 2
         assert "stdin.yaml:" in capsys.readouterr().err
     assert run("import", str(tmp_path / "none.yaml")) == 2
+    capsys.readouterr()
+    assert run("import", str(file), "--name", "two words") == 2
+    assert capsys.readouterr().err.startswith("error: 'two words' cannot be the name")
     assert Library().get("short").prompt.of("en") == "Summarize\n\n$input"
     assert {"pirate", "short"} <= set(Library().names())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from scripted_answers import ScriptedEngine
@@ -15,6 +15,7 @@ from assistant.chat.history import History
 from assistant.engine.engine import Delta, GenerateOptions, Message, Result
 from assistant.engine.engine import Event as EngineEvent
 from assistant.memory.memory import Memory
+from assistant.templates import running
 from assistant.templates.library import Library
 from assistant.templates.template import Filled, fill, parse
 from models.errors import UserError
@@ -128,6 +129,18 @@ def test_steps_are_hidden_and_the_answer_rests_on_them(history: History) -> None
     # what the next question sees is the answer alone
     answer(chat.send("now"))
     assert all("owes" not in message.content for message in engine.prompts[2])
+
+
+@pytest.mark.parametrize(
+    ("form", "think", "prompts"), [("", None, 1), ("schema: paid bool\n", None, 2), ("schema: paid bool\n", "off", 1)]
+)
+def test_a_model_that_reasons_writes_steps_only_where_it_cannot_reason(
+    form: str, think: Literal["off"] | None, prompts: int
+) -> None:
+    engine = ScriptedEngine(["It is about a debt."], ['{"paid":false}'])
+    steps = template(LETTER + form + "steps: First say what it is about.\n")
+    list(running.answer(engine, steps, "pay me", options=GenerateOptions(think=think), reasons=True))
+    assert len(engine.prompts) == prompts
 
 
 @pytest.mark.parametrize("wrong", [False, True])

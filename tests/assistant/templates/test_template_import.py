@@ -80,6 +80,9 @@ def test_a_template_of_this_program_is_taken_as_it_is() -> None:
     text = "name: mine\n# a comment\nprompt: $input\ntitle: Mine\n"
     assert convert(text, Path("x.yaml")).text == text
     assert converted(text, "other")[0].heading("en") == "Mine"
+    bare, notes = converted("system: {en: Be brief., ru: Отвечай кратко.}\nprompt: $input\n")
+    assert bare.system
+    assert (bare.system.of("ru"), notes) == ("Отвечай кратко.", "")
     with pytest.raises(UsageError, match=r"x.yaml:3: unknown key `titel`; did you mean `title`"):
         convert("prompt: $input\nversion: 1\ntitel: Mine", Path("x.yaml"))
 
