@@ -78,13 +78,16 @@ def unknown_keys(recipe: Mapping[str, object]) -> set[str]:
     return set(recipe) - {"id", "name", "name_ru", "ingredients", "yield", "source"}
 
 
-def add_measures(path: Path, foods: dict[str, Row]) -> None:
+def add_measures(path: Path, foods: dict[str, Row], russian: Mapping[str, str]) -> None:
+    """``russian``: each source in Russian."""
     ours: dict[str, list[tuple[str, float, float, str]]] = {}
     for where, cells in read_tsv(path, ["food_id", "unit", "amount", "grams", "source"]):
         amount, grams = float(cells["amount"]), float(cells["grams"])
         for identity in cells["food_id"].split():
             if identity not in foods or amount <= 0 or grams <= 0:
                 raise DataError(f"{where}: no food {identity}, or an amount that is not positive")
+            if cells["source"] not in russian:
+                raise DataError(f"{where}: sources.tsv has no Russian for {cells['source']!r}")
             if cells["unit"] == "ml":
                 foods[identity].density = round(grams / amount, 3)
             else:
@@ -165,8 +168,9 @@ def write(
     aliases: Iterable[Alias],
     forms: Iterable[tuple[str, ...]],
     real_words: Iterable[str],
+    russian: Mapping[str, str],
 ) -> None:
-    """The file appears whole or not at all."""
+    """The file appears whole or not at all. ``russian``: sources of measures in Russian."""
     partial = out.with_name(out.name + ".partial")
     partial.unlink(missing_ok=True)
     numbers = {identity: number for number, identity in enumerate(foods, 1)}
@@ -179,8 +183,8 @@ def write(
             CREATE TABLE foods (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, name_ru TEXT,
                 source TEXT NOT NULL, {", ".join(f"{nutrient} REAL" for nutrient in NUTRIENTS)}, density REAL);
             CREATE TABLE measures (food INTEGER NOT NULL, position INTEGER NOT NULL, unit TEXT NOT NULL,
-                amount REAL NOT NULL, grams REAL NOT NULL, source TEXT NOT NULL, PRIMARY KEY (food, position))
-                WITHOUT ROWID;
+                amount REAL NOT NULL, grams REAL NOT NULL, source TEXT NOT NULL, source_ru TEXT,
+                PRIMARY KEY (food, position)) WITHOUT ROWID;
             CREATE TABLE aliases (position INTEGER PRIMARY KEY, words TEXT NOT NULL, food TEXT NOT NULL,
                 forms TEXT NOT NULL, sure INTEGER NOT NULL);
             CREATE TABLE forms (form TEXT PRIMARY KEY, axis TEXT NOT NULL, likes TEXT NOT NULL, phrases TEXT NOT NULL);
@@ -195,9 +199,9 @@ def write(
             ),
         )
         db.executemany(
-            "INSERT INTO measures VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO measures VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                (numbers[food.id], position, *measure)
+                (numbers[food.id], position, *measure, russian.get(measure[3]))
                 for food in foods.values()
                 for position, measure in enumerate(food.measures)
             ),
@@ -250,10 +254,11 @@ def build(jar: Path, table: Iterable[str], out: Path, data: Path = DATA) -> dict
             raise DataError(f"{row.id} is twice in the tables")
         foods[row.id] = row
     cook(data / "recipes.yaml", foods)
-    add_measures(data / "measures.tsv", foods)
+    sources = {cells["en"]: cells["ru"] for _, cells in read_tsv(data / "sources.tsv", ["en", "ru"])}
+    add_measures(data / "measures.tsv", foods, sources)
     forms, russian = read_forms(data / "forms.tsv")
     aliases = read_aliases(data / "aliases.tsv", foods, russian)
-    write(out, foods, aliases, forms, read_words(data / "real_words.txt"))
+    write(out, foods, aliases, forms, read_words(data / "real_words.txt"), sources)
     return foods
 
 

@@ -37,7 +37,8 @@ NEGATION = re.compile(
 _SKIPPED_WORDS = """
 also then plus about approximately around roughly almost nearly maybe today etc ok okay yes well really very just
 quick home homemade fresh tasty delicious nice good great yummy usual piece bit little lot lots side top mixed kcal
-calories calorie cal grams drained rinsed peeled rare done easy hi hello thanks thank please morning afternoon
+calories calorie cal record log add track note count grams drained
+rinsed peeled rare done easy hi hello thanks thank please morning afternoon
 evening night day meal food ate ккал калория кал день утро вечер ночь еда приём прием пища меню дом работа офис кафе
 ресторан гость друг подруга мама папа муж жена бабушка кухня стол раз итог дневник рацион привет спасибо свой
 домашний вкусный любимый обычный хороший небольшой большой маленький весь самый этот тот такой другой мой наш твой
@@ -49,7 +50,7 @@ _VERBS = frozenset(("VERB", "INFN", "GRND"))
 _NAMES = frozenset(("Name", "Surn", "Patr", "Geox", "Orgn"))
 _ENGLISH_VERBS_WORDS = """
 is are was were be been am will would shall should can could may might do does did says said has make makes made go
-went looks look smells smell like likes love loves grow grows
+went looks look smells smell like likes love loves grow grows eats drinks
 """
 _ENGLISH_VERBS = frozenset(_ENGLISH_VERBS_WORDS.split())
 _EMOJI_NAMES = {
@@ -133,7 +134,8 @@ def _role(word: str) -> str:
     if word[0].isdigit():
         return "open" if word.endswith("%") else "quantity"
     if any(reading in _EAT for reading in readings) or _EAT_RUSSIAN.match(word):
-        return "eat"
+        # Somebody else does: "кот ест сметану".
+        return "other" if word in _ENGLISH_VERBS or "3per" in lemmas.grammemes(word) else "eat"
     if word in _SKIPPED or readings[0] in _SKIPPED or len(word) == 1:
         return "skip"
     grammar = _GRAMMAR | _NAMES if lemmas.is_russian_word(word) else _VERBS  # of an unknown word it is a guess

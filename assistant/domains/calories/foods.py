@@ -56,12 +56,14 @@ class Nutrients:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """``amount`` of ``unit`` weighs ``grams``. The unit is an id of units.py, or the table's own words."""
+    """``amount`` of ``unit`` weighs ``grams``. The unit is an id of units.py, or the table's own words; ``source_ru``:
+    the source in Russian, None for the table's own."""
 
     unit: str
     amount: float
     grams: float
     source: str
+    source_ru: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,10 @@ class Foods:
     def is_name(self, text: str) -> bool:
         """Whether the words are a known name, in any case, number, order and reading, with nothing beside it."""
         return self._names.is_name(text)
+
+    def is_form(self, text: str) -> bool:
+        """Whether the words only say of which form a food is: ``сухой``, ``in oil``, ``5%``."""
+        return self._names.is_form(text)
 
     def look_up(self, text: str, limit: int = 8) -> list[Candidate]:
         """What the words of one food (``жареное яйцо``, ``whole milk``) may mean, best first; empty when nothing.
@@ -242,7 +248,7 @@ class Foods:
         )
         identity, name, name_ru, source, density, *nutrients = row
         measures = self._rows(
-            "SELECT unit, amount, grams, source FROM measures WHERE food = ? ORDER BY position", number
+            "SELECT unit, amount, grams, source, source_ru FROM measures WHERE food = ? ORDER BY position", number
         )
         return Food(
             id=identity,

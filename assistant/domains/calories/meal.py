@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,6 +24,11 @@ MUCH_GRAMS, MUCH_KCAL = 1500.0, 3000.0
 LONGEST = 5_000  # characters
 WATERY = 5.0  # kcal per 100 g: twice as much of it is drunk
 IMPOSSIBLE_GRAMS = 10_000.0
+
+_OTHERS = 5  # candidates at most that a question names
+_PARTED = re.compile(
+    r"(?<!\w)(?:на\s+(?:двоих|троих|четверых|пятерых|всех|компанию)|for\s+(?:two|three|four)|shared\s+\w+)(?!\w)", re.I
+)
 
 # By how much yes has to be likelier than no (logarithms) for words that a model marked: with other food around them,
 # alone; less where the table knows them.
@@ -53,6 +59,18 @@ _TEXTS = {
     "taken": {
         "en": "“{span}”: not in the food table, taken for “{name}”. Is that right?",
         "ru": "«{span}»: такого в таблице нет, взято «{name}». Верно?",
+    },
+    "wide": {
+        "en": "“{span}”: which one? Taken for “{name}”; or {others}?",
+        "ru": "«{span}»: какой продукт? Взято «{name}»; или {others}?",
+    },
+    "shared": {
+        "en": "“{span}”: so much of it alone, or of all with it ({other})? Taken as of it alone.",
+        "ru": "«{span}»: это вес одного или всего вместе ({other})? Взято как вес одного.",
+    },
+    "parted": {
+        "en": "“{span}”: all of it is counted. How much of it was yours?",
+        "ru": "«{span}»: посчитано всё целиком. Сколько из этого ваше?",
     },
     "day": {"en": "There is no such day: “{span}”.", "ru": "Такого дня нет: «{span}»."},
     "unknown": {"en": "not in the food table", "ru": "нет в таблице продуктов"},
@@ -222,6 +240,8 @@ def _meal(read: Reading, foods: Foods, language: Language, corrections: Mapping[
             items.append(read_as)
         elif read_as:
             unknown.append(read_as)
+    if items and (parted := _PARTED.search(read.text)):
+        questions.append(_TEXTS["parted"][language].format(span=parted[0]))
     days = {hint.day for hint in read.hints if hint.day}
     meals = {hint.meal for hint in read.hints if hint.meal and not read.is_negated(hint.start)}
     return Meal(
@@ -270,7 +290,8 @@ def _read_mention(
     taken = False
     if mention.core and (not candidates or candidates[0].score < SURE):
         candidates, taken = tuple(foods.look_up(mention.core)), True
-    if not candidates or candidates[0].score < SURE:
+    wide = bool(candidates) and candidates[0].score < SURE and foods.is_name(mention.words)
+    if not candidates or (candidates[0].score < SURE and not wide):
         return failed("several" if candidates else "unknown", candidates)
     if quantity and quantity.unit in ("can", "jar") and not chosen:
         canned = foods.look_up(
@@ -292,9 +313,16 @@ def _read_mention(
         span, mention.start, mention.end, food, weight.amount, weight.unit, weight.grams,
         quantity is None or (quantity.vague and weight.unit == "serving"), weight.how, candidates,
     )  # fmt: skip
-    if taken:
-        name = food.name_ru if language == "ru" and food.name_ru else food.name
+    name = _name(food, language)
+    if wide:
+        others = ", ".join(_name(one.food, language) for one in candidates[1:_OTHERS] if one.how == "alias")
+        key = "wide" if others else "taken"
+        questions.append(_TEXTS[key][language].format(span=span, name=name, others=others))
+    elif taken:
         questions.append(_TEXTS["taken"][language].format(span=span, name=name))
+    if mention.shared_with is not None:
+        other = next(one for one in read.mentions if one.start == mention.shared_with)
+        questions.append(_TEXTS["shared"][language].format(span=span, other=read.text[other.start : other.end]))
     kcal = item.nutrients.kcal or 0.0
     if weight.guessed:
         questions.append(_TEXTS["portion"][language].format(span=span, grams=weight.grams))
@@ -307,6 +335,10 @@ def _best(quantities: list[Quantity]) -> Quantity | None:
     """The most exact of the amounts of one food: "тарелка борща 300 г" is 300 g."""
     order = {"mass": 0, "volume": 1, "vessel": 2, "count": 3}
     return min(quantities, key=lambda q: (order[UNITS[q.unit].kind] if q.unit else 4, q.vague), default=None)
+
+
+def _name(food: Food, language: Language) -> str:
+    return food.name_ru if language == "ru" and food.name_ru else food.name
 
 
 def rounded(nutrients: Nutrients) -> dict[str, float | None]:

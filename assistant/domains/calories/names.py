@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 from assistant.domains.calories import spelling
 from assistant.domains.calories.lemmas import Word, is_russian_word, readings, words
@@ -99,7 +99,19 @@ class Names:
         if not 0 < len(content) <= LONGEST or any(word.percent is not None for word in content):
             return False
         options = [[one for one in readings(word.text) if one in self._by_word] for word in content]
+        behind = {two.start for one, two in pairwise(words(text)) if one.text in _BESIDE}
+        options = [
+            self._things(option) if word.start in behind else option
+            for word, option in zip(content, options, strict=True)
+        ]
         return any(_key(path) in self._names for path in product(*options))
+
+    def is_form(self, text: str) -> bool:
+        """Whether the words are a modifier and no name."""
+        found = list(words(text))
+        return bool(found) and all(
+            word.percent is not None or any((one,) in self._phrases for one in readings(word.text)) for word in found
+        )
 
     def find(self, text: str) -> list[Hit]:
         """The foods that the words may mean, best first; nothing for too many words."""
@@ -108,12 +120,21 @@ class Names:
         if not content or len(found) > LONGEST:
             return []
         options = [self._options(word) for word in found]
+        for place, before in enumerate(found[:-1], 1):
+            if before.text in _BESIDE:
+                things = self._things([lemma for lemma, _ in options[place]])
+                options[place] = tuple(one for one in options[place] if one[0] in things)
         keys = {key for option in options for lemma, _ in option for key in self._by_word.get(lemma, ())}
         hits = [hit for key in keys for hit in self._match(key, found, options)]
         best: dict[str, Hit] = {}
         for hit in sorted(hits, key=lambda hit: (-hit.score, -hit.named, hit.food)):
             best.setdefault(hit.food, hit)
         return list(best.values())
+
+    def _things(self, lemmas: list[str]) -> list[str]:
+        """Behind "with" stands a thing: "картофель с сыром" is not raw, though "сыром" may be of "сырой" too."""
+        things = [one for one in lemmas if one not in self._modifiers]
+        return things if things[:1] == lemmas[:1] else lemmas
 
     def _match(
         self, key: tuple[str, ...], found: list[Word], options: list[tuple[tuple[str, float], ...]]
@@ -155,7 +176,6 @@ class Names:
                 continue
             for length in range(min(self._longest_phrase, len(found) - place), 0, -1):
                 span = range(place, place + length)
-                # Behind "with" stands a thing: "гречка с сыром" is not raw, though "сыром" may be of "сырой" too.
                 if length == 1 and place and found[place - 1].text in _BESIDE:
                     continue
                 if used.isdisjoint(span) and (forms := self._phrase([options[at] for at in span])):

@@ -26,6 +26,7 @@ class Names(Protocol):
     """What the reading asks of the food table."""
 
     def is_name(self, text: str) -> bool: ...
+    def is_form(self, text: str) -> bool: ...
     def look_up(self, text: str, limit: int = 8) -> list[Candidate]: ...
 
 
@@ -39,6 +40,7 @@ class Mention:
         sure: the table has a name for it.
         core: the name in it, where a model says that more words belong to it.
         beside: start of the food that it came with ("кофе *с молоком*").
+        shared_with: start of the food on the same plate that its amount may be of as well.
     """
 
     start: int
@@ -49,16 +51,23 @@ class Mention:
     quantities: list[Quantity] = field(default_factory=list)
     beside: int | None = None
     core: str = ""
+    shared_with: int | None = None
 
 
-def named(text: str, tokens: Sequence[Token], foods: Names) -> list[Mention]:
+def named(text: str, tokens: Sequence[Token], quantities: Sequence[Quantity], foods: Names) -> list[Mention]:
     """What the table has names for, the longest from left to right, with the modifiers beside them."""
+
+    def longest(at: int) -> int:
+        return next(
+            (size for size in range(LONGEST_NAME, 0, -1) if _is_name(text, tokens[at : at + size], size, foods)), 0
+        )
+
     mentions = []
     at = 0
     while at < len(tokens):
-        size = next(
-            (size for size in range(LONGEST_NAME, 0, -1) if _is_name(text, tokens[at : at + size], size, foods)), 0
-        )
+        size = longest(at)
+        if size and any(q.start <= tokens[at].start < q.end for q in quantities) and longest(at + 1) >= size:
+            size = 0  # "кусок торта наполеон": the amount is no part of the name
         if size:
             start, end = tokens[at].start, tokens[at + size - 1].end
             mentions.append(Mention(start, end, text[start:end], sure=True))
@@ -86,7 +95,7 @@ def _is_name(text: str, tokens: Sequence[Token], size: int, foods: Names) -> boo
         return False
     words = text[tokens[0].start : tokens[-1].end]
     # More than a blank or a hyphen between words is a dash, a colon or a bracket between two things.
-    if re.search(r"[^\w\s'’%.,-]|\s-|-\s", words):
+    if re.search(r"[^\w\s'’%.,&-]|\s-|-\s", words):
         return False
     if foods.is_name(words):
         return True
@@ -132,8 +141,11 @@ def without_names(
     return kept
 
 
-def widen(text: str, tokens: Sequence[Token], mentions: Sequence[Mention]) -> None:
-    """Words beside a name that say more of the same food: adjectives, a percentage."""
+def widen(
+    text: str, tokens: Sequence[Token], mentions: Sequence[Mention], quantities: Sequence[Quantity], foods: Names
+) -> None:
+    """Words beside a name that say more of the same food: adjectives, a percentage; a form behind its amount or in
+    brackets: "рис 100 г (сухой)", "oatmeal (40 g dry)"."""
     index = {token.start: number for number, token in enumerate(tokens)}
     for mention in mentions:
         first = index[mention.start]
@@ -157,6 +169,25 @@ def widen(text: str, tokens: Sequence[Token], mentions: Sequence[Mention]) -> No
             mention.core = mention.words
         mention.start, mention.end = tokens[first].start, tokens[last].end
         mention.words = text[mention.start : mention.end]
+        while last + 1 < len(tokens) and tokens[last + 1].role == "quantity":
+            last += 1
+        apart = tokens[last + 1] if last + 1 < len(tokens) else None
+        if apart and apart.role in ("open", "skip") and foods.is_form(text[apart.start : apart.end]):
+            gap = _without(
+                text,
+                text[mention.end : apart.start],
+                mention,
+                [q for q in quantities if q.start >= mention.end and q.end <= apart.start],
+            )
+            beyond = tokens[last + 2] if last + 2 < len(tokens) else None
+            if (
+                re.fullmatch(r"[\s(,]*", gap)
+                and ("(" in gap or apart.before != "comma")
+                and not (beyond and beyond.role == "food" and not beyond.before)
+            ):
+                mention.core = mention.core or mention.words
+                mention.words += " " + text[apart.start : apart.end]
+                apart.role = "food"
 
 
 def _describes(text: str, token: Token, beside: Token, *, before: bool) -> bool:
@@ -259,7 +290,7 @@ def merged(text: str, mentions: Sequence[Mention], quantities: Sequence[Quantity
             mention.core, mention.start = mention.words, before.start
             mention.words = text[mention.start : mention.end]
             kept[-1] = mention
-        elif re.fullmatch(r"\s*:\s*", _without(text, gap, before, amounts)) and not any(
+        elif re.fullmatch(r"\s*:\s*|\s+[—–-]\s+", _without(text, gap, before, amounts)) and not any(
             q.end <= before.start for q in quantities if text[q.end : before.start].isspace()
         ):
             kept[-1] = mention

@@ -9,12 +9,16 @@ from itertools import pairwise
 from assistant.domains.calories.clauses import NEGATION, Token
 from assistant.domains.calories.naming import Mention
 
+_EXCEPT = re.compile(r"кроме|помимо|except|but", re.IGNORECASE)
+_NOTHING = re.compile(r"(?<!\w)(?:ничего|никакой\s+еды|nothing|anything)(?!\w)", re.IGNORECASE)
 _GOES_ON = re.compile(r",?\s+(?:и|или|ни|без|and|or|nor|no)\s+(?:без\s+)?", re.IGNORECASE)
 
 
 def negate(text: str, tokens: Sequence[Token], mentions: Sequence[Mention]) -> None:
     """Mark what the text says was not eaten: "без сахара и молока", "хлеб не ел", "хотел торт"."""
     for trigger in NEGATION.finditer(text):
+        if _EXCEPT.fullmatch(trigger[0]) and _NOTHING.search(text[: trigger.start()]):
+            continue
         inside = next((one for one in mentions if one.start <= trigger.start() < one.end), None)
         if inside:  # "чай без сахара" is a name; "и молока" goes on
             behind = next((one for one in mentions if one.start >= inside.end), None)
@@ -27,14 +31,10 @@ def negate(text: str, tokens: Sequence[Token], mentions: Sequence[Mention]) -> N
         following = next((token for token in tokens if token.start >= trigger.end()), None)
         if following and following.role == "hint":
             continue  # "вместо обеда", "skipped lunch": a meal, no food
-        if trigger[0].casefold() in ("кроме", "помимо", "except") and re.search(
-            r"ничего|nothing", text[: trigger.start()], re.I
-        ):
-            continue
         after, eats = index, 0
         while after < len(tokens):
             token = tokens[after]
-            if after > index and token.before in ("comma", "stop"):
+            if after > index and (token.before in ("comma", "stop") or _EXCEPT.fullmatch(token.text)):
                 break
             if after > index and token.before == "and" and _starts_anew(tokens, after, bool(trigger["without"])):
                 break

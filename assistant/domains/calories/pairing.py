@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
 
@@ -20,15 +21,22 @@ _SECOND = 2.0
 _NEGATED = 6.0  # "салат 200 г без хлеба"
 _DROPPED = 7.0
 _DISH = 100.0  # grams or millilitres
+_ADDED = 60.0  # grams of a usual portion, up to which a food beside another one is an addition: sour cream
+_BARE_GRAMS = 100  # a number without a unit from here on is a weight
 
 
 def pair(
-    text: str, tokens: Sequence[Token], mentions: Sequence[Mention], quantities: Sequence[Quantity]
+    text: str,
+    tokens: Sequence[Token],
+    mentions: Sequence[Mention],
+    quantities: Sequence[Quantity],
+    portion: Callable[[Mention], float],
 ) -> list[Quantity]:
     """Give the amounts to the foods beside them, at the least cost in all; what is left over is returned.
 
     "200 г гречки, молоко 150 мл" and "гречка 200 г курица 150 г" are both read right: every amount may belong to the
     food before or behind it, separators between them cost, and a food takes a second amount only for want of better.
+    ``portion`` gives the grams of a usual portion, 0 where the food is not known.
     """
 
     def distance(left: int, right: int) -> float:
@@ -80,16 +88,31 @@ def pair(
         elif left.beside is not None and len(between) == 2 and between[0].before == "and" and not right.quantities:
             right.beside = left.beside
         if right.beside == left.start and not left.quantities and right.eaten is not False:
-            # "щи со сметаной 400 г": so much of the dish; "чай с сахаром 2 ложки": of the sugar.
-            whole = [q for q in right.quantities if q.start >= right.end and _is_dish(q)]
-            left.quantities += whole
-            right.quantities = [q for q in right.quantities if q not in whole]
+            # "щи со сметаной 400 г": of the dish; "чай с сахаром 2 ложки", "котлета с пюре 200 г": of the second.
+            for quantity in [q for q in right.quantities if q.start >= right.end and _is_dish(q)]:
+                of_left = _is_of_first(quantity, portion(left), portion(right))
+                if of_left:
+                    right.quantities.remove(quantity)
+                    left.quantities.append(quantity)
+                if portion(right) > _ADDED:
+                    (left if of_left else right).shared_with = (right if of_left else left).start
     return loose
+
+
+def _is_of_first(quantity: Quantity, first: float, second: float) -> bool:
+    """Whether so much is likelier the first of two foods on a plate: which one's usual portion is nearer."""
+    unit = units.UNITS.get(quantity.unit or "g")
+    if not unit or unit.kind == "count" or not first or not second or second <= _ADDED:
+        return bool(first) or not second
+    grams = unit.size * quantity.value
+    return abs(math.log(grams / first)) <= abs(math.log(grams / second))
 
 
 def _is_dish(quantity: Quantity) -> bool:
     unit = units.UNITS.get(quantity.unit or "")
-    if not unit or unit.kind == "count":
+    if not unit:
+        return quantity.value >= _BARE_GRAMS
+    if unit.kind == "count":
         return quantity.unit in ("plate", "serving", "slice", "piece")
     return unit.size * quantity.value >= _DISH
 

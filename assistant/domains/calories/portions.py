@@ -15,6 +15,7 @@ _AS_LITRES = 2.0  # a bare number below this, with a fraction, of a drink
 _FEW = 3.0  # pieces of a portion that one may be eaten of
 _RICH = 150.0  # kcal per 100 g: a liquid that nobody drinks by the glass
 _WHOLE = ("whole", "pizza", "pie", "cake", "loaf", "melon", "fruit", "head")
+_METRIC = frozenset(["ml", "cl", "dl", "l"])  # need no size of theirs told
 _SPLASH = {"tsp": 1.0, "tbsp": 2.0}  # of what is taken with a drink: sugar by the teaspoon, milk by two tablespoons
 
 # Which of a food's measures may stand for a unit that it has none for; the first that there is.
@@ -45,18 +46,23 @@ _ALIKE: dict[str, tuple[str, ...]] = {
 }
 _WORDS = {
     "density": {
-        "en": "{unit} of {size:g} ml at {density:g} g/ml",
-        "ru": "{unit} {size:g} мл, плотность {density:g} г/мл",
+        "en": "{unit} of {size} ml at {density} g/ml",
+        "ru": "{unit} {size} мл, плотность {density} г/мл",
     },
-    "water": {"en": "{unit} of {size:g} ml, taken as 1 g/ml", "ru": "{unit} {size:g} мл, принято 1 г/мл"},
-    "usual": {"en": "{unit}: about {grams:g} g, usual", "ru": "{unit}: обычно около {grams:g} г"},
+    "density_only": {"en": "{density} g/ml", "ru": "плотность {density} г/мл"},
+    "water": {"en": "{unit} of {size} ml, taken as 1 g/ml", "ru": "{unit} {size} мл, принято 1 г/мл"},
+    "water_only": {"en": "taken as 1 g/ml", "ru": "принято 1 г/мл"},
+    "usual": {"en": "{unit}: about {grams} g, usual", "ru": "{unit}: обычно около {grams} г"},
+    "measure": {"en": "{amount} {unit} = {grams} g ({source})", "ru": "{amount} {unit} = {grams} г ({source})"},
     "as_grams": {"en": "a number without a unit, taken as grams", "ru": "число без единицы принято за граммы"},
     "as_ml": {"en": "a number without a unit, taken as ml", "ru": "число без единицы принято за мл"},
     "as_litres": {"en": "a number without a unit, taken as litres", "ru": "число без единицы принято за литры"},
     "portion": {"en": "no amount given; usual: {how}", "ru": "количество не указано; обычно: {how}"},
     "nothing": {"en": "100 g, as no portion of it is known", "ru": "100 г: обычная порция неизвестна"},
-    "size": {"en": "× {size:g} for the size", "ru": "× {size:g} за размер"},
+    "size": {"en": "× {size} for the size", "ru": "× {size} за размер"},
 }  # fmt: skip
+# The table's own words for a piece that have a Russian one.
+_RUSSIAN = {"large": "крупная штука", "medium": "средняя штука", "small": "небольшая штука", "whole": "целая штука"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +91,11 @@ def to_grams(quantity: Quantity, food: Food, language: Language = "en") -> Weigh
         found = _measured(quantity.value, quantity.unit, food, language)
     notes = [found.how]
     if size != 1.0 and not (named := _of_size(quantity, food)):
-        notes.append(_WORDS["size"][language].format(size=size))
+        notes.append(_WORDS["size"][language].format(size=_number(size, language)))
         found = Weight(found.amount, found.unit, found.grams * size, found.how, found.guessed)
     elif size != 1.0 and named:
         found = Weight(quantity.value, "piece", quantity.value * named.grams / named.amount, found.how)
-        notes = [_cited(named)]
+        notes = [_cited(named, language)]
     if quantity.note:
         notes.insert(0, quantity.note)
     return Weight(found.amount, found.unit, found.grams, "; ".join(notes), found.guessed)
@@ -140,7 +146,7 @@ def _bare(quantity: Quantity, food: Food, language: Language) -> Weight:
         return Weight(value, "g", value, _WORDS["as_grams"][language])  # "масло 10"
     whole = next((measure for unit in _WHOLE if (measure := _own(unit, food))), None)
     if whole and (value < 1 or whole.unit == "pizza"):
-        return Weight(value, whole.unit, value * whole.grams / whole.amount, _cited(whole))  # "half a pizza"
+        return Weight(value, whole.unit, value * whole.grams / whole.amount, _cited(whole, language))  # "half a pizza"
     if value > _AS_PIECE and not (piece and piece.grams / piece.amount * value <= 1000):
         if liquid:
             return Weight(value, "ml", _measured(value, "ml", food, language).grams, _WORDS["as_ml"][language])
@@ -160,21 +166,23 @@ def _measured(value: float, unit: str, food: Food, language: Language) -> Weight
     """Not a mass. By the food's own measure, by density, by what such a unit usually holds."""
     known = UNITS.get(unit)
     own = _own(unit, food)
-    if own:
-        return Weight(value, unit, value * own.grams / own.amount, _cited(own))
+    if own or (unit == "spoon" and (own := _own("tbsp", food))):
+        return Weight(value, unit, value * own.grams / own.amount, _cited(own, language))
     if known and known.kind in ("volume", "vessel"):
         if unit in ("can", "jar", "bottle", "carton") and (alike := _alike(unit, food)):
-            return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike))
+            return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike, language))
         if unit == "bowl" and not food.density and (alike := _alike(unit, food)):
-            return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike))
+            return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike, language))
         density = food.density
-        words = _WORDS["density" if density else "water"][language]
-        how = words.format(unit=_name(unit, language), size=known.size, density=density)
+        words = _WORDS[("density" if density else "water") + "_only" * (unit in _METRIC)][language]
+        how = words.format(
+            unit=_name(unit, language), size=_number(known.size, language), density=_number(density or 1.0, language)
+        )
         return Weight(value, unit, value * known.size * (density or 1.0), how)
     if alike := _alike(unit, food):
-        return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike))
+        return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike, language))
     if known and known.size:
-        how = _WORDS["usual"][language].format(unit=_name(unit, language), grams=known.size)
+        how = _WORDS["usual"][language].format(unit=_name(unit, language), grams=_number(known.size, language))
         return Weight(value, unit, value * known.size, how)
     if unit == "piece" and _is_liquid(food):
         return _measured(value, "glass", food, language)
@@ -208,13 +216,24 @@ def _is_drink(food: Food) -> bool:
     return _is_liquid(food) and (food.per_100g.kcal or 0) < 300
 
 
-def _cited(measure: Measure) -> str:
-    return f"{measure.amount:g} {measure.unit} = {measure.grams:g} g ({measure.source})"
+def _cited(measure: Measure, language: Language) -> str:
+    return _WORDS["measure"][language].format(
+        amount=_number(measure.amount, language),
+        unit=_name(measure.unit, language),
+        grams=_number(measure.grams, language),
+        source=measure.source_ru or measure.source if language == "ru" else measure.source,
+    )
 
 
 def _name(unit: str, language: Language) -> str:
+    if unit not in UNITS:
+        return _RUSSIAN.get(unit, unit) if language == "ru" else unit
     return UNITS[unit].russian if language == "ru" else UNITS[unit].english
 
 
 def _named(value: float, unit: str, language: Language) -> str:
-    return f"{value:g} {_name(unit, language)}"
+    return f"{_number(value, language)} {_name(unit, language)}"
+
+
+def _number(value: float, language: Language) -> str:
+    return f"{value:g}".replace(".", ",") if language == "ru" else f"{value:g}"

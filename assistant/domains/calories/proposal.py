@@ -10,7 +10,7 @@ from typing import Any
 from assistant.domains.calories import portions, units
 from assistant.domains.calories.diary import Correction, Diary
 from assistant.domains.calories.entry import Entry
-from assistant.domains.calories.foods import Food, Foods, Nutrients
+from assistant.domains.calories.foods import SURE, Food, Foods, Nutrients
 from assistant.domains.calories.lemmas import lemmas
 from assistant.domains.calories.meal import IMPOSSIBLE_GRAMS, Item, Meal, parse, rounded
 from assistant.domains.calories.portions import Language
@@ -118,10 +118,13 @@ class Meals:
         return diary.add([(day, meal, items) for (day, meal), items in meals.items()], learnt)
 
     def asking(self, foods: Foods) -> Meals:
-        """With the question which food is meant by the first words that may mean several."""
-        for number, row in () if self.choosing else self.unknown:
-            candidates = () if row.doubtful else foods.look_up(row.span, MOST_CANDIDATES)
-            if candidates:
+        """With the question which food is meant by the first words that may mean several; of a name that is too wide
+        ("суп") the usual one is taken meanwhile."""
+        for number, (*_, row) in enumerate(() if self.choosing else self.rows, 1):
+            if row.doubtful if not row.item else not row.doubtful or row.corrected:
+                continue
+            candidates = foods.look_up(row.span, MOST_CANDIDATES)
+            if candidates and (not row.item or (candidates[0].score < SURE and foods.is_name(row.span))):
                 return replace(self, choosing=Choosing(number, row.span, tuple(one.food.id for one in candidates)))
         return self
 

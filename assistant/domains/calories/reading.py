@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from assistant.domains.calories import lemmas, units, when
+from assistant.domains.calories import lemmas, portions, units, when
 from assistant.domains.calories.clauses import Token, is_verb, tokens_of
+from assistant.domains.calories.foods import SURE
 from assistant.domains.calories.naming import Mention, Names, measured, merged, named, widen, without_names
 from assistant.domains.calories.negation import negate
 from assistant.domains.calories.pairing import pair
@@ -18,6 +19,15 @@ from assistant.domains.calories.units import Quantity
 
 MOST_AMOUNTS = 200
 _MOST_OPEN = 2  # words that nobody knows beside a name, in a clause without a verb
+# What a text says beside foods and amounts: energy, which the table knows better, with the mark that sets it off; how
+# an amount was judged.
+_ASIDE = re.compile(
+    r"[|(,;–—-]?\s*(?<!\w)(?:as|at|with|по|на)?\s*\d(?:[\d\s.,]*\d)?\s?(?:к?кал(?:ори\w*|\.)?|ккал(?:ори\w*|\.)?|килокалори\w*|kcals?"
+    r"|(?:kilo)?calories?|cals?|kj|кдж)(?!\w)\)?"
+    r"|(?<!\w)(?:на\s+глаз(?:ок)?|на\s+вид|на\s?вскидку|на\s+ходу|на\s+бегу|на\s+скорую\s+руку|по\s+ощущениям|eyeballed"
+    r"|give\s+or\s+take|on\s+the\s+go)(?!\w)",
+    re.IGNORECASE,
+)
 # One word for a heap of it.
 _COLLECTIVE_WORDS = """
 картошка картофель картоха морковь морковка свекла лук пицца рыба курица печенье хлеб ягода капуста шоколад pizza
@@ -138,43 +148,37 @@ class Reading:
 
 def read(text: str, foods: Names, today: date) -> Reading:
     """The reading of a text of any length; nothing is guessed."""
+    said, text = text, _ASIDE.sub(lambda aside: " " * len(aside[0]), text)
     hints = when.find(text, today)
     quantities = units.find(text, [(hint.start, hint.end) for hint in hints if hint.end > hint.start], foods.is_name)
     quantities = quantities[:MOST_AMOUNTS]
     tokens = tokens_of(text, hints, quantities)
-    mentions = named(text, tokens, foods)
+    mentions = named(text, tokens, quantities, foods)
     quantities = without_names(text, mentions, quantities, foods)
     for token in tokens:
         if any(q.start <= token.start < q.end for q in quantities) and not token.words:
             token.role = "quantity"
-    widen(text, tokens, mentions)
+    widen(text, tokens, mentions, quantities, foods)
     mentions += measured(text, tokens, quantities, mentions)
     mentions.sort(key=lambda mention: mention.start)
     negate(text, tokens, mentions)
     mentions = merged(text, mentions, quantities, foods)
-    loose = pair(text, tokens, mentions, quantities)
-    _judge(tokens, mentions)
-    return Reading(text, hints, mentions, _open_runs(tokens), loose, quantities, tokens)
+    loose = pair(text, tokens, mentions, quantities, lambda mention: _portion(mention, foods))
+    _judge(tokens, mentions, quantities)
+    return Reading(said, hints, mentions, _open_runs(tokens), loose, quantities, tokens)
 
 
-def _judge(tokens: Sequence[Token], mentions: Sequence[Mention]) -> None:
+def _judge(tokens: Sequence[Token], mentions: Sequence[Mention], quantities: Sequence[Quantity]) -> None:
     """Mark what was surely eaten: it has an amount, or stands by a verb of eating, or alone."""
-    clause: list[Token] = []
-    clauses: list[list[Token]] = []
-    for token in tokens:
-        if token.before in ("comma", "stop") and clause:
-            clauses.append(clause)
-            clause = []
-        clause.append(token)
-    clauses.append(clause)
+    clauses, sentences = _parts(tokens, "comma", "stop"), _parts(tokens, "stop")
+    exact = {token.start for token in tokens for q in quantities if not q.vague and q.start <= token.start < q.end}
     for mention in mentions:
         if mention.eaten is False:
             continue
-        own = next(
-            (clause for clause in clauses if clause and clause[0].start <= mention.start <= clause[-1].start), []
-        )
+        own, sentence = _around(mention, clauses), _around(mention, sentences)
         unknown = sum(token.role == "open" for token in own)
-        verb = any(is_verb(token.text) for token in own)
+        of_meals = any(token.role in ("eat", "hint") or token.start in exact for token in sentence)
+        verb = _tells_of_else(own) or (_tells_of_else(sentence) and not of_meals)
         said = any(token.role in ("eat", "hint") for token in own)
         if mention.sure:
             amount = any(quantity.unit or not quantity.vague for quantity in mention.quantities)
@@ -184,6 +188,30 @@ def _judge(tokens: Sequence[Token], mentions: Sequence[Mention]) -> None:
             plain = not unknown and not verb
         if amount or said or plain:
             mention.eaten = True
+
+
+def _parts(tokens: Sequence[Token], *separators: str) -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.before in separators:
+            parts.append([])
+        parts[-1].append(token)
+    return parts
+
+
+def _around(mention: Mention, parts: Sequence[list[Token]]) -> list[Token]:
+    return next((part for part in parts if part and part[0].start <= mention.start <= part[-1].start), [])
+
+
+def _tells_of_else(tokens: Sequence[Token]) -> bool:
+    """Whether the words have a verb of their own: a poem rather than a list. A name of a food is none: капучино."""
+    return any(is_verb(token.text) for token in tokens if token.role != "food")
+
+
+def _portion(mention: Mention, foods: Names) -> float:
+    """Grams of a usual portion; 0 where the food is not known."""
+    found = foods.look_up(mention.words, 1)
+    return portions.usual(found[0].food).grams if found and found[0].score >= SURE else 0.0
 
 
 def _open_runs(tokens: Sequence[Token]) -> list[tuple[int, int]]:

@@ -70,6 +70,7 @@ pint; volume; 473; pint; пинта; pints?|pt|пинт~
 quart; volume; 946; quart; кварта; quarts?|qts?
 gallon; volume; 3785; gallon; галлон; gallons?|галлон~
 dessertspoon; volume; 10; dessert spoon; дес. л.; dessert\s?spoon(ful)?s?|дес\.?\s?л|десертн~\s+лож~к?~|дес\.?\s?лож~к?~
+drizzle; volume; 5; drizzle; струйка; drizzles?|splash(es)?
 tbsp; volume; 15; tbsp; ст. л.; tbsps?|tbs|tbls?|table\s?spoon(ful)?s?|soup\s?spoon~
  |ст\.?\s?л|столов~\s+лож~к?~|ст\.?\s?лож~к?~
 tsp; volume; 5; tsp; ч. л.; tsps?|tea\s?spoon(ful)?s?|ч\.?\s?л|чайн~\s+лож~к?~|ч\.?\s?лож~к?~|ложечк~|ложечек
@@ -88,7 +89,7 @@ jar; vessel; 450; jar; банка; jars?
 carton; vessel; 1000; carton; пакет; cartons?
 plate; count; 250; plate; тарелка; plate(ful)?s?|тарелк~|тарелок|тарелочк~|тарелочек
 serving; count; 0; serving; порция; servings?|portions?|helpings?|порци~|порцайк~|порцийк~
-slice; count; 0; slice; кусок; slices?|rashers?|кус(ок|к[аиу]|ков|ком)|кусоч(ек|к~)|ломт~|ломоть|ломтик~
+slice; count; 0; slice; кусок; slices?|rashers?|strips?|кус(ок|к[аиу]|ков|ком)|кусоч(ек|к~)|ломт~|ломоть|ломтик~
 handful; count; 30; handful; горсть; handfuls?|горст~|горстк~|горсточк~|жмен~|жменьк~
 pinch; count; 0.4; pinch; щепотка; pinch(es)?|dash(es)?|щепотк~|щепоток|щепоточк~
 drop; count; 0.05; drop; капля; drops?|капл~|капель|капельк~

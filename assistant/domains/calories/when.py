@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -38,6 +38,12 @@ _VERBS: dict[MealName, str] = {
     "dinner": r"(?:по)?ужинал\w{0,2}|dined",
     "snack": r"перекусил\w{0,2}|перекусывал\w{0,2}|полдничал\w{0,2}|snacked",
 }
+# Parts of a day that stand for the meal of that time, where no meal is named.
+_PARTS: dict[MealName, str] = {
+    "breakfast": r"утром|с\s+утра|(?:in|during)\s+the\s+morning",
+    "lunch": r"дн[её]м|в\s+полдень|at\s+noon",
+    "dinner": r"вечером|(?:in|during)\s+the\s+evening",
+}
 _DAYS = {
     0: r"сегодня\w{0,3}|today|this\s+(?:morning|afternoon|evening)|tonight",
     -1: r"вчера(?:шн\w+)?|yesterday|last\s+night",
@@ -70,8 +76,8 @@ _MONTHS = (
 )
 _TIME = (
     r"(?:(?:в|к|около|примерно|at|by|around)\s+)?\d{1,2}(?::\d\d\s*(?:[ap]\.?m\b\.?)?|\s*(?:[ap]\.?m\b\.?|час\w{0,2}|o'?clock"
-    r"|утра|вечера|дня|ночи)(?:\s+(?:утра|вечера|дня|ночи))?)|утром|с\s+утра|днём|днем|вечером|ночью|на\s+ночь|(?:in|during)\s+the\s+"
-    r"(?:morning|afternoon|evening)|at\s+(?:night|noon)|перед\s+сном|after\s+work|после\s+работы"
+    r"|утра|вечера|дня|ночи)(?:\s+(?:утра|вечера|дня|ночи))?)|ночью|на\s+ночь|(?:in|during)\s+the\s+afternoon"
+    r"|at\s+night|перед\s+сном|after\s+work|после\s+работы"
 )
 
 
@@ -96,6 +102,7 @@ _PATTERNS = {
     "relative": _whole("|".join(f"({pattern})" for pattern in _DAYS.values())),
     "meal": _whole("|".join(f"({pattern})" for pattern in _MEALS.values())),
     "verb": _whole("|".join(f"({pattern})" for pattern in _VERBS.values())),
+    "part": _whole("|".join(f"({pattern})" for pattern in _PARTS.values())),
     "time": _whole(_TIME),
 }
 _COUNTED = {"a": 1, "два": 2, "две": 2, "two": 2, "три": 3, "three": 3}
@@ -104,11 +111,16 @@ _COUNTED = {"a": 1, "два": 2, "две": 2, "two": 2, "три": 3, "three": 3}
 def find(text: str, today: date) -> list[Hint]:
     """The hints in their order; of those that overlap the one that is tried first stays."""
     hints: list[Hint] = []
+    parts: list[Hint] = []
     for kind, pattern in _PATTERNS.items():
         for match in pattern.finditer(text):
             if any(hint.start < match.end() and match.start() < hint.end for hint in hints):
                 continue
             hints += _hint(kind, match, today)
+            parts += hints[-1:] if kind == "part" else []
+    if any(hint.meal for hint in hints if hint not in parts):
+        # "вечером перекусил": the meal that is named counts.
+        hints = [replace(hint, meal=None) if hint in parts else hint for hint in hints]
     return sorted(hints, key=lambda hint: hint.start)
 
 
@@ -118,6 +130,8 @@ def _hint(kind: str, match: re.Match[str], today: date) -> Iterator[Hint]:
     which = next((number for number, group in enumerate(groups) if group), 0)
     if kind == "time":
         yield Hint(start, end)
+    elif kind == "part":
+        yield Hint(start, end, meal=list(_PARTS)[which])
     elif kind in ("meal", "verb"):
         yield Hint(start, end if kind == "meal" else start, meal=list(_MEALS)[which])
     elif kind == "relative":

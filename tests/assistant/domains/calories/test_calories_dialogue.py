@@ -91,8 +91,9 @@ def test_corrections_by_number() -> None:
 def test_words_that_may_mean_several_foods_are_asked_about() -> None:
     answer = ask("мясо 100 г и 2 яйца")
     assert "Что из этого «мясо»?" in answer.text
-    assert answer.data["unknown"] == ["мясо"]
+    taken = answer.data["items"][0]["food_id"]
     listed = [line for line in answer.text.splitlines() if line.startswith(("1. ", "2. "))]
+    assert f"({taken}," in listed[0]  # the usual one stands there meanwhile, but only a yes records it
     assert "Номера 99 нет" in ask("99").text
     answer = ask("2")
     meat, _ = answer.data["items"]
@@ -100,6 +101,21 @@ def test_words_that_may_mean_several_foods_are_asked_about() -> None:
     assert (meat["grams"], answer.data["unknown"]) == (100.0, [])
     assert ask("да").data["kind"] == "recorded"
     assert ask("мясо 50 г").data["items"][0]["food_id"] == meat["food_id"]
+
+
+def test_a_wide_name_that_nobody_confirmed_is_not_recorded_by_the_next_meal() -> None:
+    ask("суп и 2 яйца")
+    answer = ask("стакан молока")
+    assert "Не записано, потому что неизвестно или под вопросом: «суп»" in answer.text
+    ask("суп")
+    assert ask("да").data["entries"][0]["food_id"] == "recipe:noodle-soup"
+
+
+def test_weights_are_told_in_the_users_language() -> None:
+    told = ask("2 котлеты и ложка сметаны").text
+    assert "1 шт. = 80 г (котлета по ГОСТ" in told
+    assert "1 ст. л. = 20 г (ложки с горкой)" in told
+    assert "плотность 1,031 г/мл" in ask("200 мл молока").text
 
 
 def test_wrong_corrections_change_nothing() -> None:

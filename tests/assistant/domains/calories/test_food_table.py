@@ -74,6 +74,7 @@ def sources(tmp_path: Path) -> tuple[Path, str, Path]:
         "food_id\tunit\tamount\tgrams\tsource\nfndds:soup-pea recipe:patty\tserving\t1\t300\ttypical\n"
         "sr24:00002\tml\t100\t105\tweighed\n"
     )
+    data.joinpath("sources.tsv").write_text("en\tru\ntypical\tобычно\nweighed\tвзвешено\n")
     data.joinpath("real_words.txt").write_text("# note\npatry\n")
     data.joinpath("recipes.yaml").write_text(
         "- {id: patty, name: Patties, name_ru: Сырники, ingredients: {'sr24:00002': 300, 'sr24:00001': 100},"
@@ -144,6 +145,7 @@ def test_the_same_sources_give_the_same_bytes(sources: tuple[Path, str, Path], t
         ("aliases.tsv", "sr24:00001", r"aliases.tsv:\d+: 1 cells"),
         ("aliases.tsv", "sr24:00001\t…\t\t", "no word"),
         ("measures.tsv", "sr24:00001\tpiece\t1\t0\ttypical", r"measures.tsv:\d+: .*not positive"),
+        ("measures.tsv", "sr24:00001\tpiece\t1\t9\tguessed", "no Russian for 'guessed'"),
         (
             "recipes.yaml",
             "- {id: x, name: x, name_ru: x, ingredients: {'sr24:7': 1}, yield: 1, source: x}",
@@ -225,6 +227,7 @@ def test_the_committed_table_is_whole() -> None:
 
 def test_the_committed_table_was_built_from_the_files_beside_it() -> None:
     """What the files say is in the table: a change of them without a build is seen."""
+    russian = {cells["en"]: cells["ru"] for _, cells in build.read_tsv(DATA / "sources.tsv", ["en", "ru"])}
     with Foods.open() as foods:
         for _, cells in build.read_tsv(DATA / "aliases.tsv", ["food_id", "en", "ru", "forms"]):
             for name in build.names_of(cells["en"]) + build.names_of(cells["ru"]):
@@ -233,8 +236,8 @@ def test_the_committed_table_was_built_from_the_files_beside_it() -> None:
             for identity in cells["food_id"].split():
                 food = foods.get(identity)
                 assert food
-                grams = [(one.unit, one.amount, one.grams) for one in food.measures]
-                expected = (cells["unit"], float(cells["amount"]), float(cells["grams"]))
+                grams = [(one.unit, one.amount, one.grams, one.source_ru) for one in food.measures]
+                expected = (cells["unit"], float(cells["amount"]), float(cells["grams"]), russian[cells["source"]])
                 assert expected in grams or cells["unit"] == "ml", identity
 
 

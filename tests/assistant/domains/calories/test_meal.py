@@ -94,6 +94,22 @@ def read(text: str, foods: Foods, **more: Any) -> list[tuple[str, int]]:
         ("творожок «Чудо» 100 г", [("творожок «Чудо»", 100)]),
         ("щи со сметаной 400 г", [("щи", 400), ("сметаной", 25)]),
         ("no sugar cola 500 ml", [("no sugar cola", 500)]),
+        ("борщ со сметаной", [("борщ", 300), ("сметаной", 25)]),
+        ("бутер с сыром и капучино", [("бутер с сыром", 55), ("капучино", 200)]),
+        ("кусок торта наполеон", [("торта наполеон", 120)]),
+        ("картофель с сыром", [("картофель", 200), ("сыром", 25)]),
+        ("рис 100 гр (сухой)", [("рис", 100)]),
+        ("Oatmeal (40g dry)", [("Oatmeal", 40)]),
+        ("молоко 200 мл 2,5%", [("молоко", 206)]),
+        ("300 г | 5000 ккал борща", [("борща", 300)]),
+        ("гречка (150 ккал) 200 г", [("гречка", 200)]),
+        ("record pizza as 0 calories", [("pizza", 220)]),
+        ("плов на глаз грамм 300", [("плов", 300)]),
+        ("роллы — филадельфия 8 шт и калифорния 4", [("филадельфия", 240), ("калифорния", 88)]),
+        ("three strips of bacon", [("bacon", 30)]),
+        ("половина курицы", [("курицы", 350)]),
+        ("3 картофелины", [("картофелины", 300)]),
+        ("ложка сметаны", [("сметаны", 20)]),
     ],
 )
 def test_grammar_is_enough(text: str, expected: list[tuple[str, int]], foods: Foods) -> None:
@@ -133,6 +149,8 @@ def test_nothing_was_eaten(text: str, foods: Foods) -> None:
         ("собирался съесть торт, но съел яблоко", ["яблоко"]),
         ("не суп, а борщ", ["борщ"]),
         ("ничего не ел, кроме яблока", ["яблока"]),
+        ("не ел ничего кроме яблока", ["яблока"]),
+        ("ate nothing but an apple", ["apple"]),
         ("вместо обеда банан", ["банан"]),
         ("toast with no butter, milk", ["toast", "milk"]),
     ],
@@ -170,6 +188,41 @@ def test_what_comes_with_a_drink_is_little(foods: Foods) -> None:
     assert coffee.grams >= 30
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("котлета с пюре 200 г", [80, 200]),  # 200 g are nearer to a portion of purée
+        ("рис с рыбой 200 г", [200, 130]),
+    ],
+)
+def test_a_weight_of_two_on_a_plate_is_asked_about(text: str, expected: list[int], foods: Foods) -> None:
+    found = parse(text, foods)
+    assert [round(item.grams) for item in found.items] == expected
+    assert "всего вместе" in found.questions[0]
+    assert not parse("щи со сметаной 400 г", foods).questions  # nobody eats so much sour cream
+
+
+def test_a_wide_name_is_the_usual_food_and_asked_about(foods: Foods) -> None:
+    for text, expected in (("суп", "recipe:noodle-soup"), ("каша", "sr24:08121"), ("salad", "recipe:tomato-cucumber")):
+        found = parse(text, foods)
+        assert [item.food.id for item in found.items] == [expected], text
+        assert text in found.questions[0]
+    assert "Борщ" in parse("тарелка супа", foods).questions[0]
+
+
+def test_what_was_shared_is_asked_about(foods: Foods) -> None:
+    assert "на двоих" in parse("пицца на двоих", foods).questions[0]
+    assert "for two" in parse("600 g of plov for two", foods, language="en").questions[0]
+
+
+@pytest.mark.parametrize("text", ["My love is like a red, red rose", "кот учёный ест сметану", "The dog eats bread"])
+def test_what_others_do_is_left_to_the_model(text: str, foods: Foods) -> None:
+    assert not parse(text, foods).items
+    engine = Marking()
+    assert not parse(text, foods, engine).items
+    assert engine.asked
+
+
 def test_day_and_meal(foods: Foods) -> None:
     found = parse("вчера на завтрак 2 яйца", foods)
     assert (found.day, found.meal) == (date(2026, 6, 2), "breakfast")
@@ -177,6 +230,11 @@ def test_day_and_meal(foods: Foods) -> None:
         date(2026, 6, 1),
         "lunch",
     )
+    assert [parse(text, foods).meal for text in ("утром каша", "вечером борщ", "вечером перекусил сыром")] == [
+        "breakfast",
+        "dinner",
+        "snack",
+    ]
     assert parse("12 мая 3 яйца", foods).day == date(2026, 5, 12)
     assert "30 февраля" in parse("30 февраля борщ", foods).questions[0]
     assert "завтра" in parse("завтра съем борщ", foods).questions[0]
