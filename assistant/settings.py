@@ -5,7 +5,6 @@ What is not set is left to the model: its catalogue entry knows how it wants to 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import tomllib
@@ -27,6 +26,7 @@ from pydantic import (
 
 from assistant.engine.engine import GenerateOptions, LoadOptions
 from models.errors import UsageError, UserError
+from models.files import write_whole
 from models.paths import config_file
 
 if TYPE_CHECKING:
@@ -397,19 +397,11 @@ def _write(path: Path, text: str) -> None:
     """Checked, then whole or not at all. A link is followed: settings often live in a folder of dotfiles."""
     _parse(text, path)
     path = path.resolve()
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise UserError(
             f"The settings {path} cannot be written: {error.strerror}.",
             "Look at the permissions and the space of its disk, or set ASSISTANT_DATA_DIR to another folder.",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)

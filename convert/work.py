@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Self
 import filelock
 
 from models.errors import UserError
+from models.files import write_whole
 
 FOLDER = ".convert"  # of all work folders in a store
 _LOCK = "in-use.lock"
@@ -114,9 +114,4 @@ class Work:
 
     @staticmethod
     def _write(path: Path, value: Any) -> None:
-        partial = path.with_name(f"{path.name}.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, json.dumps(value, ensure_ascii=False, indent=1).encode())

@@ -15,6 +15,7 @@ import click
 
 from assistant.cli.calories_display import day_json, print_day, print_lines, the_day, width, words
 from assistant.cli.memory_display import print_json, print_table
+from assistant.cli.writing import write_out
 from assistant.domains.calories import tables
 from assistant.domains.calories.amending import Ambiguous
 from assistant.domains.calories.amending import edit as edit_entry
@@ -161,13 +162,7 @@ def export(kind: str, first: str | None, last: str | None, output: str | None) -
         entries = diary.entries(the_day(first, now, say) if first else None, the_day(last, now, say) if last else None)
     records = [entry.to_json() for entry in entries]
     text = json.dumps(records, ensure_ascii=False, indent=2) + "\n" if kind == "json" else _csv(entries)
-    try:
-        with click.open_file(output or "-", "w", encoding="utf-8", atomic=output is not None) as file:
-            file.write(text)
-    except OSError as error:
-        if output is None:
-            raise
-        raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
+    write_out(text, output)
 
 
 def _csv(entries: Sequence[Entry]) -> str:

@@ -12,7 +12,8 @@ from click_default_group import DefaultGroup
 
 from assistant.chat import export as exports
 from assistant.chat.history import ConversationSummary, History, HistoryError, StoredConversation
-from models.errors import UsageError, UserError
+from assistant.cli.writing import write_out
+from models.errors import UsageError
 
 
 @click.group(
@@ -114,14 +115,7 @@ def export(id: int | None, everything: bool, kind: str, output: str | None) -> N
         ids = [id] if id is not None else [conversation.id for conversation in reversed(store.conversations())]
         conversations = [store.load(each) for each in ids]
     text = _document(conversations, kind, single=not everything)
-    # Atomic: the file appears whole or not at all.
-    try:
-        with click.open_file(output or "-", "w", encoding="utf-8", atomic=output is not None) as file:
-            file.write(text)
-    except OSError as error:
-        if output is None:
-            raise
-        raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
+    write_out(text, output)
 
 
 @history.command()

@@ -14,6 +14,7 @@ import click
 from assistant.cli.loading import finish, load, model_flags
 from assistant.cli.memory_display import print_json
 from models.errors import UsageError, UserError
+from models.files import write_whole
 
 if TYPE_CHECKING:
     from assistant.domains.travel.plan import Plan
@@ -187,11 +188,8 @@ def _write(path: Path, made: Plan) -> None:
         for day in made.days
     ]
     content = to_ics(made.trip, days)
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"The calendar cannot be written: {error.strerror}: {path}.", "Choose another file.") from error
     click.echo(str(path), err=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from assistant.templates.template import NAME, WORD, Template, parse
 from assistant.templates.yaml_source import LARGEST
 from models.catalogue import close_matches
 from models.errors import UsageError, UserError
+from models.files import write_whole
 from models.paths import config_file
 
 BUILT_IN = Path(__file__).parent / "builtin"
@@ -95,19 +94,11 @@ class Library:
         path = _files(self.user_dir).get(name, self.user_dir / f"{name}.yaml")
         _check(parse(text, path), path)
         path = path.resolve()  # a link is followed: the files may live in a folder of dotfiles
-        partial = path.with_name(path.name + ".partial")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            write_whole(path, text.encode())
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror}.", "Look at its folder.") from error
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
         return path
 
     def remove(self, name: str) -> Path:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from models.files import write_whole
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -91,12 +93,7 @@ def draw(points: Sequence[Point], path: Path, *, title: str = "") -> None:
 
     picture = io.BytesIO()
     figure.savefig(picture, format=path.suffix.lstrip(".") or "png")
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(picture.getvalue())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, picture.getvalue())
 
 
 def _label(axes: Axes, canvas: object, points: Sequence[Point], best: Sequence[Point]) -> None:

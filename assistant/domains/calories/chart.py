@@ -11,6 +11,7 @@ from assistant.domains.calories.entry import Day
 from assistant.domains.calories.foods import Nutrients
 from assistant.domains.calories.goal import Goal
 from assistant.domains.calories.messages import Words
+from models.files import write_whole
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _DRAWN = _EIGHTHS + "│–"
@@ -127,12 +128,7 @@ def draw_week(days: Sequence[Day], goal: Goal | None, say: Words, path: Path) ->
         figure.supxlabel(_average(known, say), fontsize=8.5, color="#555555")
     picture = io.BytesIO()
     figure.savefig(picture, format=path.suffix.lstrip(".") or "png")
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(picture.getvalue())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, picture.getvalue())
 
 
 def _average(days: Sequence[Day], say: Words) -> str:

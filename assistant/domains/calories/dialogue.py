@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Any
 
+from assistant.domains.call import Call
 from assistant.domains.calories import goal as goals
 from assistant.domains.calories import tables, units
 from assistant.domains.calories.amending import Ambiguous, amended, edit
@@ -24,29 +25,12 @@ from assistant.domains.calories.replies import read as read_reply
 from assistant.domains.calories.sections import NoSuchDay
 from assistant.domains.calories.units import UNITS
 from assistant.engine.calls import Computed
-from assistant.engine.engine import Delta, Engine, Event
+from assistant.engine.engine import Delta, Event
 from models.errors import UsageError, UserError
 
 # What waits in a chat that is not kept: nothing of it reaches the disk before the user says yes.
 _unkept: dict[str, Any] = {}
 _WEEK_WIDTH = 78
-
-
-class Call(Protocol):
-    """What the user wrote, and what it is to be answered with."""
-
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def language(self) -> str: ...
-    @property
-    def check(self) -> Callable[[], None]: ...
-    @property
-    def conversation_id(self) -> int | None: ...
-    @property
-    def today(self) -> date: ...
 
 
 def reply(call: Call) -> Iterator[Event]:
@@ -132,7 +116,8 @@ class _Turn:
         say = self.say
         self.data = {"kind": "proposal", **meals.parsed()}
         known = meals.known
-        unknown = [one for one in meals.unknown if not one[1].doubtful and not meals.choosing]
+        chosen = meals.choosing.number if meals.choosing else 0
+        unknown = [one for one in meals.unknown if not one[1].doubtful and one[0] != chosen]
         assumed = [row.item.food for row in known if row.item and row.item.assumed]
         asked = list(meals.questions)
         if unknown:
