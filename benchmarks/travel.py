@@ -24,7 +24,7 @@ from assistant.domains.travel.facts import facts as facts_of
 from assistant.domains.travel.geography import distance_km
 from assistant.domains.travel.grounding import check
 from assistant.domains.travel.places import Place, Places
-from assistant.domains.travel.plan import Plan, make, told
+from assistant.domains.travel.plan import Plan, make
 from assistant.domains.travel.trip import extract
 from assistant.engine.engine import Constraint, Event, GenerateOptions, LoadOptions, Message, Result
 from assistant.engine.local import LocalEngine
@@ -191,7 +191,7 @@ def plant(plan: Plan, claim: str, number: int) -> tuple[str, int]:
 
 def marks(plan: Plan, text: str) -> list[tuple[int, int]]:
     request = {**plan.trip.to_json(), "request": plan.trip.request}
-    found = check(text, told(plan.facts, plan.trip), request, [], plan.trip.language, own=plan.own)
+    found = check(text, plan.told(), request, [], plan.trip.language, own=plan.own)
     return [(one.start, one.end) for one in found]
 
 

@@ -23,6 +23,7 @@ class Activity:
         effort: 0 to 2.
         interests: kinds that it serves, the first above all; none: everybody's.
         first, last: only for the first, or the last day.
+        fact: what the program can add to it: currency, language, sunset, sunrise.
     """
 
     label: dict[str, str]
@@ -32,6 +33,7 @@ class Activity:
     interests: tuple[str, ...]
     first: bool
     last: bool
+    fact: str
 
 
 @cache
@@ -46,6 +48,7 @@ def activities() -> tuple[Activity, ...]:
             interests=tuple(entry.get("interests", ())),
             first=entry.get("first", False),
             last=entry.get("last", False),
+            fact=entry.get("fact", ""),
         )
         for entry in _content()["activity"]
     )

@@ -8,40 +8,35 @@ from datetime import date, timedelta
 from typing import Any
 
 from assistant.domains.travel.facts import Facts
+from assistant.domains.travel.legs import Leg, is_timeless
 from assistant.domains.travel.prices import Price, money
 from assistant.domains.travel.sheet import budget, packing
 from assistant.domains.travel.trip import Trip
 
-_TIMELESS = frozenset(
-    [
-        "place",
-        "country",
-        "capital",
-        "coordinates",
-        "population",
-        "timezone",
-        "currency",
-        "languages",
-        "distance",
-        "flight_time",
-        "airports",
-    ]
-)
 _PACES = {"slow": ("slow", "неспешный"), "normal": ("normal", "обычный"), "fast": ("packed", "насыщенный")}
 
 
 @dataclass(frozen=True, slots=True)
 class DayText:
-    """A day of the plan: what the program says of it, and what was chosen for it, (part of the day, sentence)."""
+    """A day of the plan.
+
+    Attributes:
+        notes, closing: what the program says above and below the parts.
+        parts: (part of the day, what was chosen for it).
+        added: sentences of the program within the parts.
+    """
 
     heading: str
     notes: tuple[str, ...]
     parts: tuple[tuple[str, str], ...]
+    closing: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         lines = [f"### {self.heading}", ""]
         lines += [f"- {note}" for note in self.notes]
         lines += [f"- **{part}.** {sentence}" for part, sentence in self.parts]
+        lines += [f"- {note}" for note in self.closing]
         return "\n".join(lines)
 
 
@@ -81,23 +76,18 @@ def day_heading(trip: Trip, number: int) -> str:
     return f"{name}, {day_name(trip.start + timedelta(days=number - 1), trip.language)}" if trip.start else name
 
 
-def is_timeless(key: str) -> bool:
-    """Whether a fact holds on any day."""
-    return key in _TIMELESS
-
-
 def render(
-    trip: Trip, facts: Facts, days: Sequence[DayText], citations: Sequence[Citation], prices: Sequence[Price]
+    trip: Trip, legs: Sequence[Leg], days: Sequence[DayText], citations: Sequence[Citation], prices: Sequence[Price]
 ) -> tuple[str, str, str]:
     """What stands before the days, the days, and what stands behind them."""
     return (
-        _before(trip, facts),
+        _before(trip, legs),
         "\n\n".join(day.markdown() for day in days) + "\n",
-        _after(trip, facts, citations, prices),
+        _after(trip, legs[0].facts, citations, prices),
     )
 
 
-def _before(trip: Trip, facts: Facts) -> str:
+def _before(trip: Trip, legs: Sequence[Leg]) -> str:
     russian = trip.language == "ru"
     names = ", ".join(place.name(trip.language) for place in trip.destinations)
     lines = [
@@ -107,9 +97,13 @@ def _before(trip: Trip, facts: Facts) -> str:
         "",
     ]
     lines += ["## Что известно" if russian else "## What is known", ""]
-    told = [fact for fact in facts.facts if trip.start or trip.months or is_timeless(fact.key)]
     heads = ("Что", "Значение", "Источник") if russian else ("What", "Value", "Source")
-    lines += _table(heads, [(fact.label, fact.text, fact.source) for fact in told])
+    for leg in legs:
+        if len(legs) > 1:
+            lines += ["", f"### {leg.place.name(trip.language)}", ""]
+        told = [fact for fact in leg.facts.facts if trip.start or trip.months or is_timeless(fact.key)]
+        told = [fact for fact in told if leg is legs[0] or fact.key != "holidays_home"]
+        lines += _table(heads, [(fact.label, fact.text, fact.source) for fact in told])
     return "\n".join([*lines, "", "## По дням" if russian else "## Day by day", "", ""])
 
 
