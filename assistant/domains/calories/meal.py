@@ -64,6 +64,10 @@ _TEXTS = {
         "en": "“{span}”: which one? Taken for “{name}”; or {others}?",
         "ru": "«{span}»: какой продукт? Взято «{name}»; или {others}?",
     },
+    "wide_alone": {
+        "en": "“{span}”: which one? Taken for “{name}”.",
+        "ru": "«{span}»: что именно? Взято «{name}».",
+    },
     "shared": {
         "en": "“{span}”: so much of it alone, or of all with it ({other})? Taken as of it alone.",
         "ru": "«{span}»: это вес одного или всего вместе ({other})? Взято как вес одного.",
@@ -316,7 +320,7 @@ def _read_mention(
     name = _name(food, language)
     if wide:
         others = ", ".join(_name(one.food, language) for one in candidates[1:_OTHERS] if one.how == "alias")
-        key = "wide" if others else "taken"
+        key = "wide" if others else "wide_alone"
         questions.append(_TEXTS[key][language].format(span=span, name=name, others=others))
     elif taken:
         questions.append(_TEXTS["taken"][language].format(span=span, name=name))

@@ -244,6 +244,8 @@ class Names:
 
     def _resolve(self, word: str) -> tuple[tuple[str, float], ...]:
         possible = readings(word)
+        if "енн" in word:  # "квашенная", "варенный": one н too many, as often as not
+            possible = tuple(dict.fromkeys((*possible, *readings(word.replace("енн", "ен")))))
         known = [one for one in possible if one in self._by_word or one in self._modifiers]
         if word in STOP_WORDS or any((one,) in self._names for one in known):
             return tuple((one, 1.0) for one in known or [word])

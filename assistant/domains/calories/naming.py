@@ -11,6 +11,7 @@ from typing import Protocol
 from assistant.domains.calories import lemmas
 from assistant.domains.calories.clauses import AND, WITH, Token
 from assistant.domains.calories.foods import SURE, Candidate
+from assistant.domains.calories.names import STOP_WORDS as NO_NAME
 from assistant.domains.calories.units import Quantity
 from assistant.memory.stemming import STOP_WORDS
 
@@ -91,9 +92,16 @@ def _is_name(text: str, tokens: Sequence[Token], size: int, foods: Names) -> boo
     if any(token.role == "hint" or token.words for token in tokens):
         return False
     ends = (tokens[0], tokens[-1])
-    if any(token.role in ("eat", "quantity") or token.text in STOP_WORDS | _LITTLE for token in ends):
+    if any(token.role == "quantity" or token.text in _LITTLE | NO_NAME for token in ends):
         return False
     words = text[tokens[0].start : tokens[-1].end]
+    if any(token.role == "eat" or token.text in STOP_WORDS for token in ends) and not (
+        size > 1 and foods.is_name(words)
+    ):
+        return False  # "energy drink", "том ям" are names
+    first = text[tokens[0].start : tokens[0].end]
+    if size > 1 and tokens[1].text in WITH and foods.is_form(first) and not foods.is_name(first):
+        return False  # "сосиски отварные с макаронами": of what stands before
     # More than a blank or a hyphen between words is a dash, a colon or a bracket between two things.
     if re.search(r"[^\w\s'’%.,&-]|\s-|-\s", words):
         return False

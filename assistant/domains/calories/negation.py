@@ -11,6 +11,7 @@ from assistant.domains.calories.naming import Mention
 
 _EXCEPT = re.compile(r"кроме|помимо|except|but", re.IGNORECASE)
 _NOTHING = re.compile(r"(?<!\w)(?:ничего|никакой\s+еды|nothing|anything)(?!\w)", re.IGNORECASE)
+_FREE_FROM = re.compile(r"(?:added\s+)?(?:sugar|fat|alcohol|salt|caffeine|lactose|gluten)", re.IGNORECASE)
 _GOES_ON = re.compile(r",?\s+(?:и|или|ни|без|and|or|nor|no)\s+(?:без\s+)?", re.IGNORECASE)
 
 
@@ -58,7 +59,7 @@ def negate(text: str, tokens: Sequence[Token], mentions: Sequence[Mention]) -> N
         for mention in hit:
             mention.eaten = False
         behind_it = next((one for one in mentions if hit and one.start == hit[-1].end + 1), None)
-        if behind_it and trigger[0].casefold() in ("no", "zero"):
+        if behind_it and trigger[0].casefold() in ("no", "zero") and _FREE_FROM.fullmatch(hit[-1].words):
             # "no sugar cola": what it is without stands before it.
             behind_it.core, behind_it.start = behind_it.words, trigger.start()
             behind_it.words = text[trigger.start() : behind_it.end]

@@ -94,7 +94,7 @@ def pair(
                 if of_left:
                     right.quantities.remove(quantity)
                     left.quantities.append(quantity)
-                if portion(right) > _ADDED:
+                if portion(right) > _ADDED and (not quantity.unit or units.UNITS[quantity.unit].kind != "count"):
                     (left if of_left else right).shared_with = (right if of_left else left).start
     return loose
 

@@ -96,7 +96,7 @@ drop; count; 0.05; drop; капля; drops?|капл~|капель|капель�
 clove; count; 4; clove; зубчик; cloves?|зубчик~|зубок|зубка|зубков
 wedge; count; 0; wedge; долька; wedges?|segments?|дольк~|долек|долечк~
 square; count; 5; square; квадратик; squares?|квадратик~
-scoop; count; 60; scoop; шарик; scoops?|шарик~
+scoop; count; 60; scoop; шарик; scoops?|скуп(а|ы|ов)?|шарик~
 bar; count; 0; bar; плитка; bars?|плитк~|плиток|плиточк~
 pack; count; 0; pack; пачка; packs?|packets?|packages?|bags?|pouch(es)?|sachets?|box(es)?
  |пачк~|пачек|пачечк~|упаковк~|упаковок|пакет~|пакетик~|коробк~|коробок|коробочк~
@@ -120,7 +120,8 @@ def _compiled() -> tuple[dict[str, Unit], re.Pattern[str]]:
         forms.append(f"(?P<{id}>{pattern})")
     # A full stop belongs to an abbreviation, unless the word is whole.
     return units, re.compile(
-        rf"(?:{'|'.join(forms)})(?![^\W_](?<![xх](?=\s?\d)))(?:(?<=[гкмлтцш])\.|(?<=шт)\.|(?<=гр)\.)?", re.IGNORECASE
+        rf"(?:{'|'.join(forms)})(?![^\W_](?<![xх](?=\s?\d)))(?:(?<=[гкмлтцш])\.|(?<=шт)\.|(?<=tsp)\.|(?<=tbsp)\.|(?<=oz)\.|(?<=lb)\.|(?<=гр)\.)?",
+        re.IGNORECASE,
     )
 
 
@@ -207,6 +208,8 @@ def _at(text: str, start: int, is_food: Callable[[str], bool]) -> Quantity | Non
     if not number:
         return _half_word(text, start, is_food) or _without_number(text, start)
     value, end, note, vague = number
+    if counted := re.compile(r"-(?:х|ух|ёх|ех|ти|ми|го|м|мя)(?!\w)", re.IGNORECASE).match(text, end):
+        end = counted.end()  # из 2-х яиц
     if repeated := _REPEATED.match(text, end):
         end = repeated.end()
     elif _OTHER.match(text, end):
@@ -313,8 +316,12 @@ def _without_number(text: str, start: int) -> Quantity | None:
         kind = UNITS[unit.lastgroup].kind
         english = unit[0][0].isascii()
         of = re.compile(r"\s+of(?=\s+\w)", re.IGNORECASE).match(text, unit.end())
-        long_enough = len(unit[0]) >= _ABBREVIATED or (kind not in ("mass", "volume") and unit.lastgroup != "piece")
-        if long_enough and not (english and not of):
+        long_enough = (
+            len(unit[0].rstrip(".")) >= _ABBREVIATED
+            or (kind == "volume" and english and unit.lastgroup == "tsp")
+            or (kind not in ("mass", "volume") and unit.lastgroup != "piece")
+        )
+        if long_enough and (not english or of or unit.lastgroup in ("tbsp", "tsp")):
             end = of.end() if of else unit.end()
             heaped = _HEAPED.match(text, end)
             return _multiplied(

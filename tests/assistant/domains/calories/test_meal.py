@@ -110,6 +110,13 @@ def read(text: str, foods: Foods, **more: Any) -> list[tuple[str, int]]:
         ("половина курицы", [("курицы", 350)]),
         ("3 картофелины", [("картофелины", 300)]),
         ("ложка сметаны", [("сметаны", 20)]),
+        ("квашенная капуста 150г", [("квашенная капуста", 150)]),
+        ("сосиски 2шт отварные с макаронами", [("сосиски", 100), ("макаронами", 200)]),
+        ("омлет из 2-х яиц", [("омлет из 2-х яиц", 122)]),
+        ("энергетик 250 мл, том ям", [("энергетик", 250), ("том ям", 300)]),
+        ("energy drink 250ml", [("energy drink", 250)]),
+        ("tbsp brown sugar, 1 tsp. honey", [("brown sugar", 15), ("honey", 8)]),
+        ("burrito bowl no rice, guac", [("burrito bowl", 300), ("guac", 30)]),
     ],
 )
 def test_grammar_is_enough(text: str, expected: list[tuple[str, int]], foods: Foods) -> None:
@@ -207,6 +214,7 @@ def test_a_wide_name_is_the_usual_food_and_asked_about(foods: Foods) -> None:
         found = parse(text, foods)
         assert [item.food.id for item in found.items] == [expected], text
         assert text in found.questions[0]
+    assert "что именно" in parse("бутерброд", foods).questions[0]
     assert "Борщ" in parse("тарелка супа", foods).questions[0]
 
 
@@ -236,6 +244,7 @@ def test_day_and_meal(foods: Foods) -> None:
         "snack",
     ]
     assert parse("12 мая 3 яйца", foods).day == date(2026, 5, 12)
+    assert (parse("пн обед: борщ", foods).day, parse("вс: сырники", foods).day) == (date(2026, 6, 1), date(2026, 5, 31))
     assert "30 февраля" in parse("30 февраля борщ", foods).questions[0]
     assert "завтра" in parse("завтра съем борщ", foods).questions[0]
 
