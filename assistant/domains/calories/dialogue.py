@@ -26,6 +26,7 @@ from assistant.domains.calories.sections import NoSuchDay
 from assistant.domains.calories.units import UNITS
 from assistant.engine.calls import Computed
 from assistant.engine.engine import Delta, Event
+from assistant.memory.stemming import language_of
 from models.errors import UsageError, UserError
 
 # What waits in a chat that is not kept: nothing of it reaches the disk before the user says yes.
@@ -52,9 +53,11 @@ class _Turn:
 
     def __init__(self, call: Call, diary: Diary, foods: Foods):
         self.call, self.diary, self.foods, self.today = call, diary, foods, call.today
-        self.say = Words(call.language)
         stored = _unkept if call.conversation_id is None else diary.proposal(call.conversation_id)
         self.waiting = Meals.from_json(stored, foods) if stored else None
+        # "2" and "1 = 150" are of no language: they answer in that of the meal.
+        said = call.text if any(map(str.isalpha, call.text)) or not self.waiting else self.waiting.words
+        self.say = Words(call.language if said is call.text else language_of(said))
         self.goal = diary.goal
         self.data: dict[str, Any] = {"kind": "nothing"}
 

@@ -85,6 +85,11 @@ class Meals:
         return [row for *_, row in self.rows if row.item]
 
     @property
+    def words(self) -> str:
+        """The user's own words for all rows."""
+        return " ".join(row.span for *_, row in self.rows)
+
+    @property
     def unknown(self) -> list[tuple[int, Row]]:
         return [(number, row) for number, (*_, row) in enumerate(self.rows, 1) if not row.item]
 

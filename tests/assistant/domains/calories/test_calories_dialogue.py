@@ -111,6 +111,12 @@ def test_a_wide_name_that_nobody_confirmed_is_not_recorded_by_the_next_meal() ->
     assert ask("да").data["entries"][0]["food_id"] == "recipe:noodle-soup"
 
 
+def test_a_number_is_answered_in_the_language_of_the_meal() -> None:
+    ask("суп")
+    assert "Вот как я это понял" in ask("2", language="en").text
+    assert "борщ" in ask("1 = 150", language="en").text.casefold()
+
+
 def test_weights_are_told_in_the_users_language() -> None:
     told = ask("2 котлеты и ложка сметаны").text
     assert "1 шт. = 80 г (котлета по ГОСТ" in told
