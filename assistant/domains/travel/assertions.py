@@ -10,41 +10,12 @@ import re
 from collections.abc import Iterator, Set
 from functools import cache
 
+from assistant.domains.travel.imperatives import IMPERATIVES
 from assistant.domains.travel.proper_names import analyzer
 from assistant.memory.stemming import stems
 
 _CLAUSE = re.compile(r"(?:[^,;:()—–.!?|]|(?<=\d)[,.:](?=\d))+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-# Verbs that advice begins with.
-_IMPERATIVES = frozenset(
-    """
-    accept add admire adopt agree allow appreciate arrange arrive ask attend avoid award balance bargain bask bathe be
-    begin board book borrow
-    breathe bring browse build buy call carry catch celebrate change chat check choose climb close collect combine
-    come compare
-    complete confirm consider continue contrast cook count cover cross dance decide dedicate delight devote dine
-    discover dive do don't download
-    drag draw dress drift drink drive drop eat embark embrace end engage enjoy ensure enter escape exchange expect
-    experience explore
-    fetch fill find finish fit follow forget gather get give glance go grab greet hang have head hear help hike hire
-    hold hop immerse indulge
-    inquire interact invest investigate invite join journey jump keep kick know lay lead learn leave let lie linger
-    listen look lose lunch
-    make map marvel meander meet mingle mix move note observe open opt order organise organize pack paint pause pay
-    pick plan play plunge
-    pop practise prefer prepare print purchase pursue put reach read recharge reconnect record reflect relax remember
-    rent repeat
-    replace reserve rest retreat retrace return revisit ride rise roam roll run sail sample save savor savour search
-    see seek select send set
-    settle share shop show sip sit sketch skip sleep slip slow snack sneak soak socialise socialize speak spend split
-    spread stand stay start
-    step stick stop store stretch stroll study sunbathe swap swim switch take talk taste tell thank think throw tour
-    trace travel treat trek try
-    turn uncover unpack unwind use venture visit wait wake walk wander wash watch wear welcome window-shop wind
-    witness wonder work wrap write
-    photograph please just simply maybe perhaps always never first then finally afterwards later instead also
-    """.split()  # noqa: SIM905
-)
 _NOUNS = frozenset(
     {"spring", "evening", "morning", "nothing", "everything", "anything", "something", "king", "building", "parking"}
 )
@@ -83,6 +54,31 @@ _NOMINAL = re.compile(
     r"|walk|stroll|picnic|rest|time|departure|arrival|visit"
     r"|museums?|markets?|shopping|dancing|reading|swimming|hiking|sleep|check-in|check-out|packing|transfer)\b"
 )
+# A reason states what is so; one that is the traveller's own does not.
+_REASON = re.compile(
+    r"(?<!\w)since (?:the|an?|it|there|they|most|many|all|every\w*|no\w*|locals?|in|by|this|that|these) (?!day|morning)"
+    r"|(?<!\w)because (?!of |you|we\b|our\b)"
+)
+_RUSSIAN_REASON = re.compile(r"(?<!\w)(?:потому что|так как|ведь|поскольку|ибо) (?!вы|вам|вас|ваш|мы|нам|вы)")
+_WARNING = re.compile(
+    r"^\s*(?:and\s+)?(?:expect (?!nothing|little|less|to\b)|beware|(?:ожидайте|готовьтесь|учтите|имейте в виду)(?!\w))"
+)
+# "A boat leaves", "the stamp lets you": behind a singular a word in -s is a verb.
+_VERB = r"(?!outdoors|indoors|always|sometimes|perhaps|towards|afterwards|upstairs|besides|across)[a-z]{2,}[^\Wsui']s"
+_SINGULAR = re.compile(
+    r"^\s*(?:a(?! few| couple| dozen)|an|one|each|every|this|that)\s+"
+    r"(?:(?!(?:of|in|at|on|to|with|for|from|past|along|through|by|near|among|between|over|around|and|or)\b)[\w'-]+\s+){1,3}?"
+    rf"{_VERB}\s+(?:you|the|an?|your|us|them|it|up|down|to|into|in|at|on|along|all|every|past|from|over|by|out|off|near|like|when\w*|if|only)\b"
+    rf"|(?<!\w)the\s+[\w-]+\s+{_VERB}\s+(?:you|it|them|us|him|her)\b"
+)
+# "The quarter that the writers made famous", "nobody touches it", "your papers will do".
+_TOLD = re.compile(
+    r"(?<!\w)(?:that|which|whom) (?:the|an?|his|her|many|most|all|locals?) \w+"
+    r"|(?<!\w)(?:that|which|who) (?:was|were|once|had)(?!\w)"
+    r"|^\s*(?:and |but )?(?:no one|nobody|everyone|everybody|people|locals|they) \w+"
+    r"|^\s*your \w+.*(?<!\w)(?:will|is|are|has|have)(?!\w)"
+)
+_RUSSIAN_TOLD = re.compile(r"^\s*котор\w+ (?!.*(?:вы|вам|вас|понравил|приглянул|запомнил|полюбил|останов))")
 _RUSSIAN_SUBORDINATE = re.compile(
     r"^\s*(?:и\s+|а\s+|но\s+)?(?:(?:о|об|во|в|на|с|со|к|по|за|из|от|для)\s+)?(?:что|чтобы|где|куда|откуда|когда"
     r"|пока|если|как|чем|кто|кого|чего|кем|чей|котор\w+|какой|какая|какие|каких|какую|сколько|пусть|пускай|ради"
@@ -126,10 +122,12 @@ def assertions(sentence: str, known: Set[str]) -> Iterator[tuple[int, int]]:
 
 def _english(text: str, words: list[str], *, first: bool, advised: bool) -> tuple[bool, bool]:
     """Whether a clause states something, and whether it advises."""
+    if _REASON.search(text) or _WARNING.search(text) or _SINGULAR.search(text) or _TOLD.search(text):
+        return True, False
     if _ABLE.search(_ASIDE.sub(" ", text)) and not _SUBORDINATE.match(text):
         return True, False
     start = next((word for word in words if word not in ("and", "or", "then", "but", "so")), "")
-    if start in _IMPERATIVES:
+    if start in IMPERATIVES:
         rest = _DEPENDENT.sub(" ", text)
         # "Go early and the queue is short" states something behind its advice.
         return bool(re.search(r"\band (?:the|it|there|they|you) ", rest) and _STATES.search(rest)), True
@@ -147,7 +145,11 @@ def _english(text: str, words: list[str], *, first: bool, advised: bool) -> tupl
 
 
 def _russian(text: str, words: list[str]) -> tuple[bool, bool]:
+    if _RUSSIAN_REASON.search(text) or _WARNING.search(text):
+        return True, False
     parses = [(word, _parse(word)) for word in words]
+    if _RUSSIAN_TOLD.match(text) and any("past" in tags for _, tags in parses):
+        return True, False
     if any("impr" in tags for _, tags in parses):
         return False, True
     if _RUSSIAN_SUBORDINATE.match(text) or "ли" in words:
@@ -159,7 +161,15 @@ def _russian(text: str, words: list[str]) -> tuple[bool, bool]:
             return True, False
         if "PRTS" in tags or ("ADJS" in tags and not word.endswith("ще")):
             return True, False
-    return False, False
+    every = [tags for _, tags in parses]
+    described = {"ADJF", "nomn"} <= every[-1] and "Apro" not in every[-1] and any("NOUN" in one for one in every[:-1])
+    return described and not any({"INFN", "VERB", "GRND"} & one for one in every) and "свободн" not in text, False
+
+
+def commands(word: str) -> bool:
+    """Whether a word tells the reader to do something."""
+    folded = word.casefold().replace("ё", "е")
+    return folded in IMPERATIVES or "impr" in _parse(folded)
 
 
 @cache

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import Any, Literal, Protocol
 
 from assistant.domains.travel import date_words
-from assistant.domains.travel.assertions import assertions
+from assistant.domains.travel.assertions import assertions, commands
 from assistant.domains.travel.claims import claims
 from assistant.domains.travel.numerals import CARDINALS, alternation, value
 from assistant.domains.travel.proper_names import names
@@ -307,6 +307,9 @@ def _numbers(sentence: str, sources: Sources) -> Iterator[tuple[int, int, str]]:
         if match["n"].casefold() in _ONES:
             continue  # an article more than a number; with a unit it is a claim
         count, (after, before) = _float(match["n"]), _beside(sentence, *match.span("n"))
+        told = re.search(r"([^\W\d_]+)\s*$", sentence[: match.start("n")])
+        if count in (2, 3) and match["n"].isalpha() and told and commands(told[1]):
+            continue  # "compare two hotels": how many is up to the traveller
         if match["currency"] or match["tail"] or count is None or not sources.number(count, after, before):
             yield *match.span(), "price" if match["currency"] else "number"
 

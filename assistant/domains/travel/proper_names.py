@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from assistant.domains.travel import date_words
+from assistant.domains.travel.imperatives import IMPERATIVES
 from assistant.memory.stemming import stems
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ street evening's nature art history wine prices entry exchange schedules trains 
 sunshine snow temperatures summers winters nights
 """
 _OPENERS = frozenset(_OPENERS_WORDS.split())
+_PREDICATE = re.compile(
+    r"\s+(?:is|was|has|lies|offers|boasts|remains|feels|looks|will|can|may)(?!\w)"
+)  # "Split is lovely"
 _CALENDAR = frozenset(word + ending for word in (*date_words.MONTHS, *date_words.WEEKDAYS) for ending in ("", "s"))
 _ORDINARY_ENDINGS = re.compile(r"(?:ing|ly|ed|ness|ment|tion|sion|less|ful|ous|able|ible|ity)$")
 
@@ -100,6 +104,8 @@ def _is_name(sentence: str, match: re.Match[str]) -> bool:
     if cyrillic:
         return _is_name_at_opening(word)
     folded = word.casefold().replace("’", "'")
+    if folded in IMPERATIVES and not _PREDICATE.match(sentence, match.end()):
+        return False
     return folded not in _OPENERS and not (_ORDINARY_ENDINGS.search(folded) and not _is_large_city(word))
 
 
