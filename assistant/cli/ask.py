@@ -105,8 +105,9 @@ def ask(
         raise UsageError(
             "A schema, an expression or a grammar goes neither with --choices nor with beams.", "Leave one of them out."
         )
-    if filled and (answers or constraint or system is not None):
-        raise UsageError("A template has a system text and a form of its own.", "Leave out -s, --choices and --schema.")
+    own = bool(answers or constraint or system is not None)
+    if filled and own:
+        raise _formed_already()
     memory: Memory | None = None
     collection: str | None = None
     if looked_up_in is not None:
@@ -141,7 +142,9 @@ def ask(
         conversation.look_up(True, collection)
     if prompt and cid is None:
         conversation.title = title_of(" ".join(prompt))
-    if (filled := conversation.template) and filled.schema() is not None:
+    if (filled := conversation.template) and own:  # of a stored chat
+        raise _formed_already()
+    if filled and filled.schema() is not None:
         constraint = filled.constraint()
     conversation.options = loaded.generation_for(filled.template.options if filled else {})
     if constraint:
@@ -204,6 +207,10 @@ def ask(
         click.echo(filled.template.disclaimer.of(filled.language_of(question)), err=True)
     if constraint and (wrong or result.finish_reason != "stop"):
         sys.exit(1)
+
+
+def _formed_already() -> UsageError:
+    return UsageError("A template has a system text and a form of its own.", "Leave out -s, --choices and --schema.")
 
 
 def _history(wanted: bool, *, needed: bool) -> History:

@@ -14,7 +14,7 @@ from assistant.templates.fields import Fields, Localized, NonEmpty
 from assistant.templates.substitution import shown
 from models.errors import UsageError
 
-Type = Literal["text", "int", "float", "bool", "choice", "list", "schema"]
+Type = Literal["text", "int", "float", "bool", "choice", "list", "schema", "language"]
 _TRUTH = {"true": True, "yes": True, "on": True, "да": True, "1": True} | {
     "false": False,
     "no": False,
@@ -96,6 +96,8 @@ class Variable(Fields):
                 return self._list(given)
             case "schema":
                 return _schema(given)
+            case "language":
+                return _language(given)
 
     def text(self, value: Any, language: str, alone: bool) -> str:
         """A value as it stands in a prompt."""
@@ -159,6 +161,25 @@ def _schema(given: Any) -> dict[str, Any]:
         return schemas.parse(given) if given.strip().startswith("{") else schemas.from_short_form(given)
     except UsageError as error:
         raise ValueError(f"{error.message} {error.hint or ''}".strip()) from error
+
+
+def _language(given: Any) -> str | Localized:
+    """The English name of a language, which every model knows, for its code or its name in English or Russian; other
+    words (``Latin verse``) stay as they are."""
+    if isinstance(given, dict):
+        return Localized.model_validate(given)
+    if isinstance(given, Localized):
+        return given
+    if not isinstance(given, str) or not given.strip():
+        raise ValueError(f"expected a language, not {_said(given)}")
+    from babel import Locale
+
+    wanted = given.strip().casefold().removesuffix(" язык")
+    english, russian = Locale("en").languages, Locale("ru").languages
+    for code, name in english.items():
+        if wanted in (code.casefold(), name.casefold(), str(russian.get(code, "")).casefold()):
+            return str(name)
+    return given.strip()
 
 
 def _said(given: Any) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,7 +203,7 @@ class ConversationScreen(Screen[None]):
         assert self.model is not None
         # A stored chat keeps its own system prompt; `-s` is for the one that was asked for beside it.
         asked_for = self.conversation is None and id == self.setup.conversation
-        looked_up_in = self.looked_up_in  # a new chat goes on like the one before it
+        looked_up_in, template = self.looked_up_in, self._template_of_new()  # a new chat goes on like the one before it
         try:
             self.conversation = Conversation(
                 self.session.engine,
@@ -211,7 +212,7 @@ class ConversationScreen(Screen[None]):
                 system=self._system if id is None or asked_for else None,
                 id=id,
                 memory=self.open_memory if self.setup.memory else None,
-                template=self.setup.template if asked_for else None,
+                template=self.setup.template if asked_for else template if id is None else None,
             )
             self._sample()
             if looked_up_in is not None and (id is None or asked_for):
@@ -274,6 +275,12 @@ class ConversationScreen(Screen[None]):
         self._sample()
         self.show_status()
         return True
+
+    def _template_of_new(self) -> Filled | None:
+        """That of the chat before it, unless it cannot be used any more."""
+        with suppress(UserError):
+            return self.conversation.template if self.conversation else None
+        return None
 
     def _sample(self) -> None:
         """How answers are sampled, with this model and this template."""

@@ -34,6 +34,8 @@ def test_a_piped_text_and_a_variable() -> None:
     assert chat["messages"][0]["text"] == "France"
     # the chat goes on with its template
     assert ask("-c", "Germany").stdout == "Berlin\n"
+    refused = ask("-c", "Spain", "--choices", "yes,no")
+    assert (refused.returncode, "form of its own" in refused.stderr) == (2, True)
 
 
 def test_an_answer_of_a_given_form_is_data() -> None:

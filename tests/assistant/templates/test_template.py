@@ -278,3 +278,12 @@ def test_the_example_of_the_documentation_is_a_template() -> None:
     filled = fill(made, {"rules": "closed on Sundays, no credit"})
     assert filled.system("en").split("\n\n")[0].endswith("- closed on Sundays\n- no credit")
     assert not lint(made).failed
+
+
+@pytest.mark.parametrize(
+    ("given", "stands"),
+    [("ru", "Russian"), ("немецкий", "German"), ("Tatar", "Tatar"), ("татарский язык", "Tatar"), ("verse", "verse")],
+)
+def test_a_language_by_its_code_or_its_name(given: str, stands: str) -> None:
+    template = parse("system: Into $to.\nvariables: {to: {type: language}}\n", Path("into.yaml"))
+    assert fill(template, {"to": given}).system("ru") == f"Into {stands}."

@@ -34,6 +34,8 @@ async def test_turning_a_template_on_and_off(open_chat: Any, scripted: Any) -> N
         await chat.send("pay me")
         await chat.answered()
         assert engine.asked[0][0].content == "Write to a judge."
+        await chat.send("/new")
+        assert "template: letter" in chat.text  # as memory, a new chat has what the one before it had
         await chat.send("/template")
         assert "▸letter" in chat.notes
         assert "summarize" in chat.notes
@@ -42,7 +44,7 @@ async def test_turning_a_template_on_and_off(open_chat: Any, scripted: Any) -> N
         assert tasks[-1] == {}
         await chat.send("hello")
         await chat.answered()
-        assert [message.role for message in engine.asked[1]] == ["user", "assistant", "user"]
+        assert [message.role for message in engine.asked[1]] == ["user"]
         await chat.send("/template off")
         assert "no template" in chat.notes
 
