@@ -20,6 +20,7 @@ from assistant.domains.calories import tables
 from assistant.domains.calories.amending import amended
 from assistant.domains.calories.diary import Diary
 from assistant.domains.calories.foods import Foods
+from assistant.domains.calories.portions import unit_name
 from assistant.domains.calories.proposal import Meals, read
 from assistant.domains.calories.replies import Plain
 from assistant.domains.calories.replies import read as read_reply
@@ -164,13 +165,15 @@ def search(query: Sequence[str], limit: int, as_json: bool) -> None:
 @click.argument("id")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def food(id: str, as_json: bool) -> None:
-    """Show all that the table says of a food: nutrients of 100 g, measures, source. `search` finds its ID."""
+    """Show all that the table says of a food: nutrients of 100 g, measures, source; what a recipe's dish is made of.
+    `search` finds its ID."""
     say = words()
     with Foods.open() as foods:
         found = foods.get(id)
-    if not found:
-        raise UsageError(f"The table has no food {id}.", f"Find it: assistant calories search {id}")
-    shown = food_json(found)
+        if not found:
+            raise UsageError(f"The table has no food {id}.", f"Find it: assistant calories search {id}")
+        ingredients = foods.ingredients(found)
+    shown = food_json(found, ingredients)
     if as_json:
         print_json(shown)
         return
@@ -183,7 +186,23 @@ def food(id: str, as_json: bool) -> None:
         ],
         right=(1,),
     )
-    print_table([(f"{one.amount:g} {one.unit}", f"{one.grams:g} g", one.source) for one in found.measures], right=(1,))
+    print_table(
+        [
+            (f"{one.amount:g} {unit_name(one.unit, say.language)}", say("in_grams", value=f"{one.grams:g}"), source)
+            for one in found.measures
+            for source in [one.source_ru if say.language == "ru" and one.source_ru else one.source]
+        ],
+        right=(1,),
+    )
+    if ingredients:
+        click.echo(say("made_of"))
+        print_table(
+            [
+                (say("in_grams", value=say.number(grams, 1)), each.id, _both_names(each.name, each.name_ru, say))
+                for each, grams in ingredients
+            ],
+            right=(0,),
+        )
 
 
 def _said(text: Sequence[str]) -> str:

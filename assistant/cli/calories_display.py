@@ -105,8 +105,8 @@ def day_json(day: date, entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def food_json(food: Food) -> dict[str, Any]:
-    """Nutrients are those of 100 g; null where the table does not say."""
+def food_json(food: Food, ingredients: Sequence[tuple[Food, float]] = ()) -> dict[str, Any]:
+    """Nutrients are those of 100 g, null where the table does not say; so are the grams of the ingredients."""
     return {
         "id": food.id,
         "food": food.name,
@@ -118,4 +118,5 @@ def food_json(food: Food) -> dict[str, Any]:
         "measures": [
             {"amount": one.amount, "unit": one.unit, "grams": one.grams, "source": one.source} for one in food.measures
         ],
+        "ingredients": [{"food_id": each.id, "food": each.name, "grams": grams} for each, grams in ingredients],
     }

@@ -193,6 +193,8 @@ def test_search_and_food(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(measure["unit"] == "cup" for measure in shown["measures"])
     assert run("food", MILK) == 0
     assert "Milk, whole" in capsys.readouterr().out
+    assert run("food", "recipe:borscht") == 0
+    assert "sr24:11080  Beets, raw" in capsys.readouterr().out  # what the estimate is made of
     assert run("search", "abyrvalgus") == 0
     assert capsys.readouterr().out == ""
 

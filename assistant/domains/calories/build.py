@@ -71,6 +71,7 @@ def cook(path: Path, foods: dict[str, Row]) -> None:
             source=f"recipe estimate: {recipe['source']}",
             nutrients=nutrients,
             measures=[],
+            ingredients={each: round(grams / cooked * 100, 3) for each, grams in ingredients.items()},
         )
 
 
@@ -185,6 +186,8 @@ def write(
             CREATE TABLE measures (food INTEGER NOT NULL, position INTEGER NOT NULL, unit TEXT NOT NULL,
                 amount REAL NOT NULL, grams REAL NOT NULL, source TEXT NOT NULL, source_ru TEXT,
                 PRIMARY KEY (food, position)) WITHOUT ROWID;
+            CREATE TABLE ingredients (food INTEGER NOT NULL, ingredient INTEGER NOT NULL, grams REAL NOT NULL,
+                PRIMARY KEY (food, ingredient)) WITHOUT ROWID;
             CREATE TABLE aliases (position INTEGER PRIMARY KEY, words TEXT NOT NULL, food TEXT NOT NULL,
                 forms TEXT NOT NULL, sure INTEGER NOT NULL);
             CREATE TABLE forms (form TEXT PRIMARY KEY, axis TEXT NOT NULL, likes TEXT NOT NULL, phrases TEXT NOT NULL);
@@ -204,6 +207,14 @@ def write(
                 (numbers[food.id], position, *measure, russian.get(measure[3]))
                 for food in foods.values()
                 for position, measure in enumerate(food.measures)
+            ),
+        )
+        db.executemany(
+            "INSERT INTO ingredients VALUES (?, ?, ?)",
+            (
+                (numbers[food.id], numbers[each], grams)
+                for food in foods.values()
+                for each, grams in food.ingredients.items()
             ),
         )
         db.executemany(

@@ -147,6 +147,13 @@ class Foods:
         number = self._numbers.get(identity)
         return None if number is None else self._food(number)
 
+    def ingredients(self, food: Food) -> list[tuple[Food, float]]:
+        """What 100 g of a recipe's dish are made of, and the grams of each, the most first; negative: drained off.
+        Their nutrients add up to those of the dish. Empty for what is no recipe."""
+        number = self._numbers.get(food.id)
+        rows = self._rows("SELECT ingredient, grams FROM ingredients WHERE food = ? ORDER BY grams DESC", number)
+        return [(self._food(ingredient), grams) for ingredient, grams in rows]
+
     def is_name(self, text: str) -> bool:
         """Whether the words are a known name, in any case, number, order and reading, with nothing beside it."""
         return self._names.is_name(text)

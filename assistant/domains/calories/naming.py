@@ -18,7 +18,7 @@ from assistant.memory.stemming import STOP_WORDS
 LONGEST_NAME = 6  # words
 GRAMS = 20  # a bare number from here on is a weight
 _EGG = re.compile(r"яйц\w*|яиц\w*|eggs?", re.IGNORECASE)
-_EGG_DISH = re.compile(r"яичниц|омлет|глазунь|болтунь|скр[еэ]мбл|omelet|scrambl|fried egg|frittata", re.IGNORECASE)
+_EGG_DISH = re.compile(r"(?:Egg|Omelet)", re.IGNORECASE)  # of the table
 _INTO = frozenset(["на", "в", "во", "из", "in", "on", "from"])
 _LITTLE = AND | WITH | _INTO | frozenset(["для", "от", "по", "без", "не", "к", "у", "за"])
 
@@ -278,10 +278,10 @@ def merged(text: str, mentions: Sequence[Mention], quantities: Sequence[Quantity
             _EGG.fullmatch(text[mention.start : mention.end])
             and re.fullmatch(r"\s*\(?(?:из|с|from|with|of)?\s*", _without(text, gap, before, amounts), re.I)
             and amounts
-            and _EGG_DISH.search(before.words)
+            and _is_egg_dish(before, foods)
         ):
             before.end = mention.end
-        elif _EGG.fullmatch(before.words) and re.fullmatch(r"[\s-]", gap) and _EGG_DISH.search(mention.words):
+        elif _EGG.fullmatch(before.words) and re.fullmatch(r"[\s-]", gap) and _is_egg_dish(mention, foods):
             mention.start = before.start
             kept[-1] = mention
         elif re.fullmatch(r"[\s\"'«“]+", gap) and _meaning(before, foods) == _meaning(mention, foods):
@@ -305,6 +305,11 @@ def merged(text: str, mentions: Sequence[Mention], quantities: Sequence[Quantity
         else:
             kept.append(mention)
     return kept
+
+
+def _is_egg_dish(mention: Mention, foods: Names) -> bool:
+    found = foods.look_up(mention.words, 1)
+    return bool(found) and bool(_EGG_DISH.match(found[0].food.name)) and not _EGG.fullmatch(mention.words)
 
 
 def _meaning(mention: Mention, foods: Names) -> str:

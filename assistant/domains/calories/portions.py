@@ -176,13 +176,15 @@ def _measured(value: float, unit: str, food: Food, language: Language) -> Weight
         density = food.density
         words = _WORDS[("density" if density else "water") + "_only" * (unit in _METRIC)][language]
         how = words.format(
-            unit=_name(unit, language), size=_number(known.size, language), density=_number(density or 1.0, language)
+            unit=unit_name(unit, language),
+            size=_number(known.size, language),
+            density=_number(density or 1.0, language),
         )
         return Weight(value, unit, value * known.size * (density or 1.0), how)
     if alike := _alike(unit, food):
         return Weight(value, unit, value * alike.grams / alike.amount, _cited(alike, language))
     if known and known.size:
-        how = _WORDS["usual"][language].format(unit=_name(unit, language), grams=_number(known.size, language))
+        how = _WORDS["usual"][language].format(unit=unit_name(unit, language), grams=_number(known.size, language))
         return Weight(value, unit, value * known.size, how)
     if unit == "piece" and _is_liquid(food):
         return _measured(value, "glass", food, language)
@@ -219,20 +221,21 @@ def _is_drink(food: Food) -> bool:
 def _cited(measure: Measure, language: Language) -> str:
     return _WORDS["measure"][language].format(
         amount=_number(measure.amount, language),
-        unit=_name(measure.unit, language),
+        unit=unit_name(measure.unit, language),
         grams=_number(measure.grams, language),
         source=measure.source_ru or measure.source if language == "ru" else measure.source,
     )
 
 
-def _name(unit: str, language: Language) -> str:
+def unit_name(unit: str, language: Language) -> str:
+    """For people: of a unit of units.py, or of the table's own words."""
     if unit not in UNITS:
         return _RUSSIAN.get(unit, unit) if language == "ru" else unit
     return UNITS[unit].russian if language == "ru" else UNITS[unit].english
 
 
 def _named(value: float, unit: str, language: Language) -> str:
-    return f"{_number(value, language)} {_name(unit, language)}"
+    return f"{_number(value, language)} {unit_name(unit, language)}"
 
 
 def _number(value: float, language: Language) -> str:

@@ -6,7 +6,7 @@ import csv
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
@@ -52,7 +52,8 @@ UNIT_WORDS = {
 
 @dataclass
 class Row:
-    """A food on its way into the table; ``nutrients`` are per 100 g, what is not stated is not in them."""
+    """A food on its way into the table; ``nutrients`` are per 100 g, what is not stated is not in them.
+    ``ingredients``: grams of each in 100 g of a dish."""
 
     id: str
     name: str
@@ -61,6 +62,7 @@ class Row:
     measures: list[tuple[str, float, float, str]]  # unit, amount, grams, source
     name_ru: str | None = None
     density: float | None = None  # g/ml
+    ingredients: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def estimate(self) -> bool:

@@ -108,6 +108,13 @@ _PATTERNS = {
 _COUNTED = {"a": 1, "два": 2, "две": 2, "two": 2, "три": 3, "three": 3}
 
 
+# "не завтракал", "вместо обеда", "skipped lunch": a meal that was none.
+_NO_MEAL = re.compile(
+    r"(?<!\w)(?:не|без|вместо|пропустил[аи]?|no|skipped|without|instead\s+of|missed|(?:did\s+not|didn['’]?t)\s+(?:have|eat))\s+\Z",
+    re.IGNORECASE,
+)
+
+
 def find(text: str, today: date) -> list[Hint]:
     """The hints in their order; of those that overlap the one that is tried first stays."""
     hints: list[Hint] = []
@@ -118,6 +125,7 @@ def find(text: str, today: date) -> list[Hint]:
                 continue
             hints += _hint(kind, match, today)
             parts += hints[-1:] if kind == "part" else []
+    hints = [replace(hint, meal=None) if _NO_MEAL.search(text[: hint.start]) else hint for hint in hints]
     if any(hint.meal for hint in hints if hint not in parts):
         # "вечером перекусил": the meal that is named counts.
         hints = [replace(hint, meal=None) if hint in parts else hint for hint in hints]

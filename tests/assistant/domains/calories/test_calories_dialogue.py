@@ -111,6 +111,10 @@ def test_a_wide_name_that_nobody_confirmed_is_not_recorded_by_the_next_meal() ->
     assert ask("да").data["entries"][0]["food_id"] == "recipe:noodle-soup"
 
 
+def test_a_meal_that_was_skipped_names_none() -> None:
+    assert [item["meal"] for item in ask("не завтракал, на обед борщ").data["items"]] == ["lunch"]
+
+
 def test_a_number_is_answered_in_the_language_of_the_meal() -> None:
     ask("суп")
     assert "Вот как я это понял" in ask("2", language="en").text

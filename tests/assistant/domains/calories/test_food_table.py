@@ -130,6 +130,20 @@ def test_a_recipe_is_the_sum_of_its_ingredients_over_its_yield(sources: tuple[Pa
         assert patty.per_100g.fibre_g is None  # the curd's is not stated
 
 
+def test_the_ingredients_of_a_dish_add_up_to_it() -> None:
+    with Foods.open() as foods:
+        plov = foods.get("recipe:plov")
+        assert plov
+        parts = foods.ingredients(plov)
+        assert len(parts) > 3
+        assert sum((each.per_100g.kcal or 0) * grams / 100 for each, grams in parts) == pytest.approx(
+            plov.per_100g.kcal, abs=0.5
+        )
+        milk = foods.get("sr24:01077")
+        assert milk
+        assert foods.ingredients(milk) == []
+
+
 def test_the_same_sources_give_the_same_bytes(sources: tuple[Path, str, Path], tmp_path: Path) -> None:
     one, other = tmp_path / "one.db", tmp_path / "other.db"
     built(sources, one).close()

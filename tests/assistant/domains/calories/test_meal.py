@@ -113,6 +113,7 @@ def read(text: str, foods: Foods, **more: Any) -> list[tuple[str, int]]:
         ("квашенная капуста 150г", [("квашенная капуста", 150)]),
         ("сосиски 2шт отварные с макаронами", [("сосиски", 100), ("макаронами", 200)]),
         ("омлет из 2-х яиц", [("омлет из 2-х яиц", 122)]),
+        ("яишенка из 3 яиц", [("яишенка из 3 яиц", 150)]),
         ("энергетик 250 мл, том ям", [("энергетик", 250), ("том ям", 300)]),
         ("energy drink 250ml", [("energy drink", 250)]),
         ("tbsp brown sugar, 1 tsp. honey", [("brown sugar", 15), ("honey", 8)]),
@@ -245,6 +246,7 @@ def test_day_and_meal(foods: Foods) -> None:
     ]
     assert parse("12 мая 3 яйца", foods).day == date(2026, 5, 12)
     assert (parse("пн обед: борщ", foods).day, parse("вс: сырники", foods).day) == (date(2026, 6, 1), date(2026, 5, 31))
+    assert parse("не завтракал, на обед борщ", foods).meal == "lunch"
     assert "30 февраля" in parse("30 февраля борщ", foods).questions[0]
     assert "завтра" in parse("завтра съем борщ", foods).questions[0]
 
