@@ -101,7 +101,7 @@ _TRAVEL = frozenset(stem for word in _TRAVEL_WORDS.split() for stem in stems(wor
 def assertions(sentence: str, known: Set[str]) -> Iterator[tuple[int, int]]:
     """(start, end) of the clauses of a sentence that state what the ``known`` stems do not cover."""
     lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in sentence)
-    lowered = re.sub(r"^(?:\s*[-*>#•]+)*(?:\s*\*\*[^*]{1,40}\*\*)?", lambda match: " " * len(match[0]), lowered)
+    lowered = re.sub(r"^\s*(?:[-*>#•]+\s+)*(?:\*\*[^*]{1,40}\*\*)?", lambda match: " " * len(match[0]), lowered)
     lowered = lowered.replace("ё", "е").replace("’", "'")
     russian = bool(re.search("[а-я]", lowered))
     advice = False

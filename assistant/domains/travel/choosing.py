@@ -13,6 +13,7 @@ from assistant.engine.engine import Constraint, Engine, Event, GenerateOptions, 
 
 CHOICES = 4  # for a part of a day: more only take time to read
 
+_FOR_ANYBODY = frozenset({"history", "architecture", "museums", "food", "nature", "art", "shopping", "hiking", "books"})
 # The letters are those of the activities; "l" is a second afternoon.
 _PARTS = {"normal": ("m", "a", "e"), "fast": ("m", "a", "l", "e")}
 _OWN_INTEREST = {
@@ -56,7 +57,7 @@ def menus(trip: Trip) -> list[Menu]:
     kinds = [kinds for _, kinds in wishes if kinds]
     wanted = frozenset().union(*kinds) if kinds else frozenset[str]()
     slots = [(number, part) for number in range(1, days + 1) for part in parts_of(trip, number)]
-    used: set[str] = set()
+    used: dict[str, int] = {}
     found_menus = []
     for position, (number, part) in enumerate(slots):
         slow = trip.pace == "slow"
@@ -69,7 +70,7 @@ def menus(trip: Trip) -> list[Menu]:
         left = sum(_hour(other) == _hour(part) for _, other in slots[position:])
         focus = kinds[position % len(kinds)] if kinds else frozenset[str]()
         found = _fitting(trip, part, focus, wanted, edge, used, left)
-        used |= {activity.label["en"] for activity in found}
+        used |= dict.fromkeys((activity.label["en"] for activity in found), position)
         choices = tuple(Choice(activity.label[language], activity.text[language], activity.fact) for activity in found)
         found_menus.append(Menu(number, part, choices))
     return found_menus
@@ -80,31 +81,32 @@ def _hour(part: str) -> str:
 
 
 def _fitting(
-    trip: Trip, part: str, focus: frozenset[str], wanted: frozenset[str], edge: str, used: set[str], left: int
+    trip: Trip, part: str, focus: frozenset[str], wanted: frozenset[str], edge: str, used: dict[str, int], left: int
 ) -> list[Activity]:
-    """Some activities for a part of the day, of which there are ``left``, this one included: those in focus first, used
-    ones only when nothing else fits."""
+    """Some activities for a part of the day, of which there are ``left``, this one included.
+
+    Those that are wanted come first; when they run short, every other time one that suits anybody; when all were in a
+    menu (``used``: the last one, by label), the one that was so longest ago.
+    """
     at_hour = [one for one in activities() if _hour(part) in one.parts]
     at_edge = [one for one in at_hour if (edge == "first" and one.first) or (edge == "last" and one.last)]
     if fresh := [one for one in at_edge if one.label["en"] not in used]:
         return fresh[:CHOICES]
-    fit = [
-        one
-        for one in at_hour
-        if not one.first
-        and not one.last
-        and (not wanted or not one.interests or wanted.intersection(one.interests))
-        # What is for children first of all is for them only.
-        and (not one.interests or one.interests[0] != "family" or "family" in wanted)
-    ]
+    anyday = [one for one in at_hour if not one.first and not one.last]
+    fit = [one for one in anyday if (not one.interests and wanted) or wanted.intersection(one.interests)]
+    others = [one for one in anyday if one not in fit and (not one.interests or one.interests[0] in _FOR_ANYBODY)]
+    fresh = [one for one in fit if one.label["en"] not in used]
+    more = [one for one in others if one.label["en"] not in used]
+    if more and len(fresh) < left and (not fresh or len(used) % 2):
+        fresh = more
+    if not fresh:
+        return sorted([*fit, *others], key=lambda one: used[one.label["en"]])[:1]
     strain = 0 if trip.pace == "slow" and part != "a" else 1 if trip.pace == "slow" else 2
 
-    def rank(activity: Activity) -> tuple[bool, bool, bool, bool]:
-        in_focus = bool(focus.intersection(activity.interests))
-        return activity.label["en"] in used, activity.effort > strain, not in_focus, not activity.interests
+    def rank(activity: Activity) -> tuple[bool, bool, bool]:
+        return activity.effort > strain, not focus.intersection(activity.interests), not activity.interests
 
-    unused = sum(one.label["en"] not in used for one in fit)
-    return sorted(fit, key=rank)[: max(1, min(CHOICES, unused // left))]
+    return sorted(fresh, key=rank)[: max(1, min(CHOICES, len(fresh) // left))]
 
 
 def choose(

@@ -94,7 +94,7 @@ class DayNotes:
             yield from self._way(leg.before, leg.place, number, self._say("The way", "Дорога"))
         airports = leg.facts.get("airports")
         if airports and (leg.before is None or geography.distance_km(leg.before, leg.place) >= _FAR_KM):
-            nearest = re.match(r".*?\([A-Z]{3}\) \d+ \S+", airports.text.split(";")[0])
+            nearest = re.match(r".*?\([A-Z]{3}\) \d+ \w+", airports.text.split(";")[0])
             if nearest:
                 name = nearest[0].removeprefix("аэропорт ")
                 where = self._say("as the crow flies", "по прямой")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from assistant.domains.travel.claims import claims
 from assistant.domains.travel.interests import kinds_of
 from assistant.domains.travel.place_words import Role
 from assistant.engine.calls import completing
@@ -100,6 +101,7 @@ interested interests interest prefer trip travel go see visit plan please with a
 our я мы хочу хотим люблю любим интересует интересуют интересы интерес поездка поездку поехать съездить посмотреть
 увидеть план маршрут и в на с по для нам мне нас составь спланируй нравится нравятся предпочитаем хотелось бы days
 дней day holiday vacation отпуск бюджет budget отдых город города
+free cheap cheaply бесплатно недорого дешево дёшево
 дети детей детям детьми kid kids child children family семья семьей
 """
 _STOP = frozenset(_STOP_WORDS.split())
@@ -140,7 +142,10 @@ _ROAD = re.compile(r"\s+(?:в|во|на|из|с|со|к|до|од\w+|сам\w*)\
 
 
 def _is_interest(span: str) -> bool:
-    """Not a verb or a lone adverb: something that can be liked. Unknown words may be."""
+    """Not a verb or a lone adverb: something that can be liked. Unknown words may be; what is to be checked online is
+    none."""
+    if any(kind not in ("schedule", "distance") for *_, kind in claims(span)):  # old trams can be liked, visas not
+        return False
     if kinds_of(span) or not re.search("[а-яё]", span, re.IGNORECASE):
         return bool(kinds_of(span)) or len(span) > 3
     from assistant.domains.travel.proper_names import has_noun

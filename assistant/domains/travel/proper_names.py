@@ -152,6 +152,6 @@ def could_be_place(words: str) -> bool:
 def has_noun(words: str) -> bool:
     """Whether one of these Russian words may be a noun, or is not in the dictionary."""
     return any(
-        not parses[0].is_known or parses[0].tag.POS in ("NOUN", "INFN")
+        not parses[0].is_known or parses[0].tag.POS == "NOUN"
         for parses in (analyzer().parse(word) for word in re.findall(r"[^\W\d_]+", words))
     )

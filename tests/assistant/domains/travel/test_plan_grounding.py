@@ -53,6 +53,10 @@ def kinds(text: str, passages: tuple[str, ...] = ()) -> list[str]:
         ("Кафе в пяти минутах.", "distance"),
         ("The city is safe.", "safety"),
         ("The queue moves slowly.", "claim"),
+        ("A marshrutka rattles up the hill.", "claim"),
+        ("Walk early, because the square fills with buses.", "claim"),
+        ("Split is lovely.", "name"),
+        ("До крепости пешком всего ничего.", "distance"),
         ("Check the prices: entrance is free.", "price"),
         ("Уточните часы работы, музей открыт всегда.", "hours"),
     ],
@@ -73,6 +77,9 @@ def test_claims_without_a_source(text: str, kind: str) -> None:
         "Take it slowly on Monday, 3 May.",
         "26 May: Independence Day",
         "Choose one museum and stay there.",
+        "Split up for the afternoon.",
+        "Compare two hotels online before you book.",
+        "Walk because you like it.",
         "Погуляйте по Тбилиси и поужинайте где-нибудь рядом.",
     ],
 )
@@ -120,4 +127,6 @@ def test_no_planted_claim_of_the_set_passes() -> None:
 def test_activities_claim_nothing(language: str) -> None:
     trip = {"days": 3, "travellers": 1}
     assert [one.text[language] for one in activities() if check(one.text[language], {}, trip)] == []
+    lines = [f"- **{'День' if language == 'ru' else 'Morning'}.** {one.text[language]}" for one in activities()]
+    assert [line for line in lines if check(line, {}, trip)] == []
     assert len({one.label[language] for one in activities()}) == len(activities())

@@ -166,6 +166,15 @@ def test_short_and_long_trips(days: int) -> None:
     assert plan.ungrounded == ()
 
 
+def test_a_narrow_interest_does_not_repeat_itself_all_through_a_long_trip() -> None:
+    plan, _ = planned("12 days in San Francisco from 3 July 2027, parks")
+    sentences = [sentence.split(". ")[0] for day in plan.days for _, sentence in day.parts]
+    assert len(sentences) == len(set(sentences)) == 36
+    long, _ = planned("31 days in Rome from 3 May 2027, art, fast pace")
+    sentences = [sentence.split(". ")[0] for day in long.days for _, sentence in day.parts]
+    assert max(map(sentences.count, sentences)) <= 6
+
+
 def test_the_users_documents_are_quoted_with_their_source(tmp_path: Path) -> None:
     note = tmp_path / "tbilisi.md"
     note.write_text(
