@@ -51,7 +51,7 @@ _VERBS = frozenset(("VERB", "INFN", "GRND"))
 _NAMES = frozenset(("Name", "Surn", "Patr", "Geox", "Orgn"))
 _ENGLISH_VERBS_WORDS = """
 is are was were be been am will would shall should can could may might do does did says said has make makes made go
-went looks look smells smell like likes love loves grow grows eats drinks
+went looks look smells smell like likes love loves grow grows eats
 """
 _ENGLISH_VERBS = frozenset(_ENGLISH_VERBS_WORDS.split())
 _EMOJI_NAMES = {
@@ -134,13 +134,21 @@ def _role(word: str) -> str:
         return "skip"  # С1, B12
     if word[0].isdigit():
         return "open" if word.endswith("%") else "quantity"
+    if is_of_another(word):
+        return "other"
     if any(reading in _EAT for reading in readings) or _EAT_RUSSIAN.match(word):
-        # Somebody else does: "кот ест сметану".
-        return "other" if word in _ENGLISH_VERBS or "3per" in lemmas.grammemes(word) else "eat"
+        return "eat"
     if word in _SKIPPED or readings[0] in _SKIPPED or len(word) == 1:
         return "skip"
     grammar = _GRAMMAR | _NAMES if lemmas.is_russian_word(word) else _VERBS  # of an unknown word it is a guess
     return "other" if lemmas.grammemes(word) & grammar else "open"
+
+
+def is_of_another(word: str) -> bool:
+    """Whether the verb says that somebody else eats: "кот ест сметану"."""
+    if word == "eats":
+        return True
+    return "3per" in lemmas.grammemes(word) and any(reading in _EAT for reading in lemmas.readings(word))
 
 
 def is_verb(word: str) -> bool:

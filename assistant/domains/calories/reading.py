@@ -10,7 +10,7 @@ from datetime import date
 from typing import Literal
 
 from assistant.domains.calories import lemmas, portions, units, when
-from assistant.domains.calories.clauses import Token, is_verb, tokens_of
+from assistant.domains.calories.clauses import Token, is_of_another, is_verb, tokens_of
 from assistant.domains.calories.foods import SURE
 from assistant.domains.calories.naming import Mention, Names, measured, merged, named, widen, without_names
 from assistant.domains.calories.negation import negate
@@ -176,6 +176,9 @@ def _judge(tokens: Sequence[Token], mentions: Sequence[Mention], quantities: Seq
         if mention.eaten is False:
             continue
         own, sentence = _around(mention, clauses), _around(mention, sentences)
+        if any(is_of_another(token.text) for token in own if token.role != "food"):
+            mention.eaten = False
+            continue
         unknown = sum(token.role == "open" for token in own)
         of_meals = any(token.role in ("eat", "hint") or token.start in exact for token in sentence)
         verb = _tells_of_else(own) or (_tells_of_else(sentence) and not of_meals)
