@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from assistant.domains.travel.dates import LONGEST, Problem, When, check_length, read
+from assistant.domains.travel.names import fold
 from assistant.domains.travel.party import Pace, Party, read_pace, read_party
 from assistant.domains.travel.place_words import Role, read_places
 from assistant.domains.travel.places import Place, Places
@@ -50,7 +51,8 @@ class Said:
         destinations, origin = roles.destinations, roles.origin
         alone = len(later.text.split()) <= 4 and not when.spans and len(destinations) == 1
         to_it = re.match(r"(?:to|in|в|во|на)\s", later.text.strip(), re.IGNORECASE)
-        if alone and not to_it and self._wants_origin(places):
+        again = alone and any(_first_word(destinations[0]) == _first_word(one) for one in self.roles.destinations)
+        if alone and not to_it and not again and self._wants_origin(places):
             origin, destinations = roles.destinations[0], ()
         offset = len(self.text) + 1
         taken = tuple((begin + offset, end + offset) for begin, end in later.taken)
@@ -86,6 +88,10 @@ class Said:
         """It is known where the trip goes, not where it starts."""
         known = [isinstance(places.resolve(name), Place) for name in self.roles.destinations]
         return bool(known) and all(known) and self.roles.origin is None
+
+
+def _first_word(name: str) -> str:
+    return fold(name).partition(" ")[0]
 
 
 def by_stays(when: When, destinations: int) -> When:

@@ -193,6 +193,8 @@ def _settle(
         if wrong := check_length(None, None, given.days):
             problems.append(Problem(wrong, str(given.days)))
     for problem in problems:
+        if problem.code == "vague" and start is not None and days is not None:
+            continue  # "at New Year, from 30 December"
         blocking = problem.code != "vague" or days is None
         questions.append(ask(problem.code, language, blocking=blocking, said=problem.text, longest=LONGEST))
     if days is None and not any(question.field == "days" for question in questions if question.blocking):

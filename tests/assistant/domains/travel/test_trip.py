@@ -142,6 +142,11 @@ def test_each_town_with_its_own_days(text: str, days: int, stays: tuple[int, ...
     assert (trip.days, trip.stays) == (days, stays)
 
 
+def test_a_feast_beside_a_date_needs_no_question() -> None:
+    found = reading("3 ночи в Праге, вылет 30 декабря из Мюнхена, новый год, вдвоём")
+    assert found.questions == ()
+
+
 def test_defaults_are_said_to_be_defaults() -> None:
     trip = reading("5 days in Rome").trip
     assert (trip.travellers, trip.pace, trip.assumed) == (1, "normal", ("travellers", "pace"))
@@ -213,6 +218,15 @@ def test_answers_go_on_with_the_trip() -> None:
     ]
     assert reading("4", before=("0 days in Rome",)).trip.days == 4
     assert reading("3 days in Rome", before=("a week in Paris from Berlin",)).trip.origin is None
+
+
+def test_an_answer_says_which_place_is_meant() -> None:
+    chosen = reading("Vienna", before=("a week in Prague or Vienna",))
+    assert ([place.name("en") for place in chosen.trip.destinations], chosen.trip.origin) == (["Vienna"], None)
+    assert chosen.ready
+    other = reading("Manchester, New Hampshire", before=("3 days in Manchester",)).trip
+    assert other.destination is not None
+    assert (other.destination.country, other.origin) == ("US", None)
 
 
 @pytest.mark.slow
