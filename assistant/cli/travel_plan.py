@@ -181,12 +181,11 @@ def _write(path: Path, made: Plan) -> None:
     """The calendar file appears whole or not at all."""
     from assistant.domains.travel.calendar import to_ics
 
-    place = made.trip.destination
-    assert place is not None
-    days = [
-        (f"{place.name(made.trip.language)}: {day.heading}", "\n".join(f"{part}: {text}" for part, text in day.parts))
-        for day in made.days
-    ]
+    days = []
+    for number, day in enumerate(made.days, 1):
+        where = next(leg.place for leg in made.legs if leg.first <= number <= leg.last).name(made.trip.language)
+        lines = (*day.notes, *(f"{part}: {text}" for part, text in day.parts), *day.closing)
+        days.append((f"{where}: {day.heading}", "\n".join(lines), where))
     content = to_ics(made.trip, days)
     try:
         write_whole(path, content)

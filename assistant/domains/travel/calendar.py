@@ -14,11 +14,11 @@ from assistant.domains.travel.trip import Trip
 from models.errors import UsageError
 
 
-def to_ics(trip: Trip, days: Sequence[tuple[str, str]]) -> bytes:
+def to_ics(trip: Trip, days: Sequence[tuple[str, str, str]]) -> bytes:
     """The events as a file.
 
     Args:
-        days: (summary, description) of each day, from the first.
+        days: (summary, description, name of the place) of each day, from the first.
 
     Raises:
         UsageError: the trip has no first day.
@@ -32,7 +32,7 @@ def to_ics(trip: Trip, days: Sequence[tuple[str, str]]) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("x-wr-calname", trip.destination.name(trip.language))
-    for number, (summary, description) in enumerate(days):
+    for number, (summary, description, where) in enumerate(days):
         day = trip.start + timedelta(days=number)
         event = Event()
         event.add("uid", _uid(trip, day))
@@ -41,7 +41,7 @@ def to_ics(trip: Trip, days: Sequence[tuple[str, str]]) -> bytes:
         event.add("dtend", day + timedelta(days=1))  # the day after, which is not part of it
         event.add("summary", summary)
         event.add("description", description)
-        event.add("location", trip.destination.name(trip.language))
+        event.add("location", where)
         event.add("transp", "TRANSPARENT")
         calendar.add_component(event)
     content: bytes = calendar.to_ical()

@@ -12,7 +12,10 @@ from assistant.domains.travel.places import Place, Places
 from assistant.domains.travel.trip import Trip
 from models.errors import UsageError
 
-DAYS = [("Тбилиси: день 1; начало, да", "Утро: музей\nВечер: ужин, вино; \\ долгий " + "очень " * 40), ("two", "x")]
+DAYS = [
+    ("Тбилиси: день 1; начало, да", "Утро: музей\nВечер: ужин, вино; \\ долгий " + "очень " * 40, "Тбилиси"),
+    ("two", "x", "Мцхета"),
+]
 
 
 def trip(start: date | None) -> Trip:
@@ -28,8 +31,8 @@ def test_each_day_is_an_all_day_event_that_reads_back() -> None:
     events = Calendar.from_ical(content).walk("VEVENT")
     assert [event.decoded("dtstart") for event in events] == [date(2027, 12, 31), date(2028, 1, 1)]
     assert [event.decoded("dtend") for event in events] == [date(2028, 1, 1), date(2028, 1, 2)]
-    assert [(str(event["summary"]), str(event["description"])) for event in events] == DAYS
-    assert str(events[0]["location"]) == "Тбилиси"
+    names = ("summary", "description", "location")
+    assert [tuple(str(event[name]) for name in names) for event in events] == DAYS
 
 
 def test_the_same_day_of_a_trip_keeps_its_uid() -> None:
