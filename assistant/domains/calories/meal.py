@@ -68,6 +68,10 @@ _TEXTS = {
         "en": "“{span}”: which one? Taken for “{name}”.",
         "ru": "«{span}»: что именно? Взято «{name}».",
     },
+    "unit": {
+        "en": "“{span}”: I do not know how much “{said}” weighs and took a usual portion. How much was it?",
+        "ru": "«{span}»: не знаю, сколько весит «{said}», взята обычная порция. Сколько было на самом деле?",
+    },
     "shared": {
         "en": "“{span}”: so much of it alone, or of all with it ({other})? Taken as of it alone.",
         "ru": "«{span}»: это вес одного или всего вместе ({other})? Взято как вес одного.",
@@ -287,6 +291,9 @@ def _read_mention(
         said = read.text[quantity.start : quantity.end]
         questions.append(_TEXTS["negative"][language].format(span=span, said=said))
         return failed("amount")
+    if quantity and (strange := read.strange_unit(quantity, mention)):
+        questions.append(_TEXTS["unit"][language].format(span=span, said=strange))
+        quantity = None
     candidates = tuple(foods.look_up(mention.words))
     chosen = foods.get(corrections.get(" ".join(lemmas(span)), ""))
     if chosen:

@@ -99,6 +99,15 @@ class Reading:
             one.eaten is not None and (one.eaten is False or (one.start <= start and end <= one.end)) for one in touched
         )
 
+    def strange_unit(self, quantity: Quantity, mention: Mention) -> str:
+        """A bare number with a noun between it and the food, which nobody can weigh: "3 ведра супа"; or nothing."""
+        between = [token for token in self.tokens if quantity.end <= token.start < mention.start]
+        if quantity.unit or quantity.vague or len(between) != 1 or between[0].role != "open" or between[0].before:
+            return ""
+        if "ADJF" in lemmas.grammemes(between[0].text):
+            return ""
+        return self.text[quantity.start : between[0].end]
+
     def names(self, start: int, end: int) -> bool:
         """Whether the table has a name among these words."""
         return any(one.sure and one.start < end and start < one.end for one in self.mentions)

@@ -219,6 +219,13 @@ def test_a_wide_name_is_the_usual_food_and_asked_about(foods: Foods) -> None:
     assert "Борщ" in parse("тарелка супа", foods).questions[0]
 
 
+def test_a_unit_that_nobody_can_weigh_is_asked_about(foods: Foods) -> None:
+    for text, said, grams in (("3 вёдра борща", "3 вёдра", 300), ("5 брёвен сыра", "5 брёвен", 25)):
+        found = parse(text, foods)
+        assert [(round(item.grams), item.assumed) for item in found.items] == [(grams, True)], text
+        assert f"сколько весит «{said}»" in found.questions[0]
+
+
 def test_what_was_shared_is_asked_about(foods: Foods) -> None:
     assert "на двоих" in parse("пицца на двоих", foods).questions[0]
     assert "for two" in parse("600 g of plov for two", foods, language="en").questions[0]
