@@ -1,9 +1,9 @@
 """What is read from meals in free words: share of foods and grams that are right, by model and by method.
 
-    python benchmarks/calories.py [--meals FILE] [-m MODEL]… [--limit N] [--show] [--publish]
+    python benchmarks/bench_calories.py [--meals FILE] [-m MODEL]… [--limit N] [--show]
 
-FILE is a JSON list of meals; ``data/meals.json`` by default: 60 of them, which were written after the reading was tuned
-on others, and are only measured on::
+FILE is a JSON list of meals; ``data/meals.json`` by default (its results are written to ``results/``): 60 meals that were
+written after the reading was tuned on others; some of their failures have been seen since::
 
     {"text": "200 г творога и банан", "language": "ru", "items": [
         {"span": "творога", "foods": ["recipe:tvorog-5", "recipe:tvorog-9"], "grams": 200},
@@ -30,7 +30,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from report import Row, publish
+from report import Row, markdown, publish, write_readme
 
 from assistant.domains.calories import extraction, meal, portions, reading, units
 from assistant.domains.calories.foods import SURE, Foods
@@ -201,7 +201,6 @@ def main() -> None:
     parser.add_argument("--methods", default="program,spans,free", help="of these, with commas between them")
     parser.add_argument("--limit", type=int, help="only so many meals")
     parser.add_argument("--show", action="store_true", help="print what is wrong")
-    parser.add_argument("--publish", action="store_true", help="write results/calories.json")
     arguments = parser.parse_args()
     meals = json.loads(arguments.meals.read_text(encoding="utf-8"))[: arguments.limit]
     methods = {"program": parsed, "spans": spans, "free": free}
@@ -216,8 +215,9 @@ def main() -> None:
             found += rows(f"{name}, {model}", score, len(meals), wanted)
             print(found[-1].name, found[-1].note, flush=True)
         engine.close()
-    if arguments.publish:
+    if arguments.meals == MEALS and not arguments.limit:
         publish("calories", found, notes=f"{len(meals)} meals; totals of all equal the arithmetic of the table")
+        write_readme("calories", markdown(found))
     else:
         for row in found:
             print(f"{row.name:<60} {row.ours:.2f}  {row.note}")
