@@ -2,8 +2,8 @@
 
     python benchmarks/bench_calories.py [--meals FILE] [-m MODEL]… [--limit N] [--show]
 
-FILE is a JSON list of meals; ``data/meals.json`` by default (its results are written to ``results/``): 60 meals that were
-written after the reading was tuned on others; some of their failures have been seen since::
+FILE is a JSON list of meals; by default ``data/meals.json``, whose results are written to ``results/``: 60 meals that
+were written after the reading was tuned on others; some of their failures have been seen since::
 
     {"text": "200 г творога и банан", "language": "ru", "items": [
         {"span": "творога", "foods": ["recipe:tvorog-5", "recipe:tvorog-9"], "grams": 200},
