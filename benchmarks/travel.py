@@ -85,7 +85,7 @@ def measure_fields(
     asked = []
     for entry in content["trips"]:
         request, expected = entry["request"], entry["expected"]
-        language = "ru" if language_of(request) == "ru" else "en"
+        language: Any = "ru" if language_of(request) == "ru" else "en"
         found = returned(extract(engine, request, places, today, language=language, options=OPTIONS))
         got = found.trip.to_json()
         unguided = read_freely(engine, request, today) if baseline else {}

@@ -101,6 +101,8 @@ VAGUE = (
     r"|sometime|some day|someday|soon|когда-нибудь|как-нибудь|скоро"
     r"|(?:a )?few (?:days|weeks)|several (?:days|weeks)|some days|несколько (?:дней|недель|суток))"
 )
+# "48 hours in Berlin" are two days.
+HOURS = r"(?P<n>2[4-9]|[3-9]\d|1\d\d)\s*(?:hours?|час(?:а|ов))(?=\s+(?:in|at|в|во|на)\s)"
 # "дней на шесть": about as many.
 ABOUT = rf"(?P<u>{UNIT})\s+на\s+(?P<n>{NUMBER})(?:\s*[-–—]\s*(?P<n2>{NUMBER}))?(?!\s*(?:человек|чел|взрос|дет|персон))"
 # Lengths of time in one word, or with a word for the number that is none elsewhere.

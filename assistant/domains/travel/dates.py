@@ -240,6 +240,9 @@ class _Reader:
         for match in self.take(words.ABOUT):
             lengths.append((value(match["n2"] or match["n"]) or 0) * _unit_days(match["u"]))
             self.assumed.append(self.said(match))
+        for match in self.take(words.HOURS):
+            lengths.append(-(-int(match["n"]) // 24))
+            self.assumed.append(self.said(match))
         for match in self.take(words.COUNTED, self._is_length):
             unit, number = match["u"], value(match["n"]) if match["n"] else None
             if match["n2"]:

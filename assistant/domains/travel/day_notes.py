@@ -64,8 +64,10 @@ class DayNotes:
     def _money(self, leg: Leg) -> str:
         fact = leg.facts.get("currency")
         home = self.trip.origin
-        if fact is None or (home and home.country == leg.place.country):
+        if fact is None:
             return ""
+        if home and fact.value == [code for code, _ in countries.currencies(home.country, leg.facts.on, "en")]:
+            return ""  # the money of home
         return self._say(f"The money here: {fact.text}.", f"Деньги здесь: {fact.text}.")
 
     def _language(self, leg: Leg) -> str:

@@ -13,6 +13,7 @@ from assistant.domains.travel.interests import kinds_of
 from assistant.domains.travel.place_words import Role
 from assistant.engine.calls import completing
 from assistant.engine.engine import Constraint, Engine, Event, GenerateOptions, Message
+from assistant.memory.stemming import STOP_WORDS
 
 MOST_INTERESTS = 8
 LONGEST_REQUEST = 2000  # characters; what is behind is not read by the model
@@ -104,7 +105,7 @@ our я мы хочу хотим люблю любим интересует ин�
 free cheap cheaply бесплатно недорого дешево дёшево
 дети детей детям детьми kid kids child children family семья семьей
 """
-_STOP = frozenset(_STOP_WORDS.split())
+_STOP = frozenset(_STOP_WORDS.split()) | STOP_WORDS
 
 
 def interests_in(

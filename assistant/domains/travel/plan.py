@@ -138,7 +138,8 @@ def _day(
     parts, added = [], []
     for part in parts_of(trip, number):
         choice = chosen[number, part]
-        more = notes.sentence(choice.fact, number) if choice.fact else ""
+        at_hour = {"sunset": "e", "sunrise": "m"}.get(choice.fact, part) == part
+        more = notes.sentence(choice.fact, number) if choice.fact and at_hour else ""
         parts.append((_PART_NAMES[part][trip.language], f"{choice.text} {more}".rstrip()))
         added += [more] if more else []
     quoted = "Из ваших заметок" if trip.language == "ru" else "From your notes"

@@ -149,6 +149,7 @@ def test_the_sun_of_the_day_stands_beside_what_is_done_in_the_evening() -> None:
 def test_days_at_each_town_are_those_that_were_said() -> None:
     plan, _ = planned("Rome 4 days, Naples 2 days, from Madrid, from 25 March 2027")
     assert [(leg.place.name_en, leg.first, leg.last) for leg in plan.legs] == [("Rome", 1, 4), ("Naples", 5, 6)]
+    assert "(EUR)" not in plan.markdown.partition("## Day by day")[2]  # as at home
     assert any("The clock is changed there today" in note for note in plan.days[3].notes)
 
 
