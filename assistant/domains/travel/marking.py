@@ -142,10 +142,18 @@ def interests_in(
 _ROAD = re.compile(r"\s+(?:в|во|на|из|с|со|к|до|од\w+|сам\w*)\s", re.IGNORECASE)
 
 
+# Where one sleeps and how one gets there is what a trip needs, not what it is for.
+_NEEDS = re.compile(
+    r"(?<!\w)(?:hotel|hostel|apartment|airbnb|lodging|accommodation|flight|ticket|отел|гостиниц|хостел|апартамент|квартир"
+    r"|жиль|ночл|билет|перел[её]т|рейс)\w*",
+    re.IGNORECASE,
+)
+
+
 def _is_interest(span: str) -> bool:
     """Not a verb or a lone adverb: something that can be liked. Unknown words may be; what is to be checked online is
-    none."""
-    if any(kind not in ("schedule", "distance") for *_, kind in claims(span)):  # old trams can be liked, visas not
+    none, nor is what every trip needs."""
+    if _NEEDS.search(span) or any(kind not in ("schedule", "distance") for *_, kind in claims(span)):  # old trams can be liked, visas not
         return False
     if kinds_of(span) or not re.search("[а-яё]", span, re.IGNORECASE):
         return bool(kinds_of(span)) or len(span) > 3
