@@ -153,7 +153,9 @@ _NEEDS = re.compile(
 def _is_interest(span: str) -> bool:
     """Not a verb or a lone adverb: something that can be liked. Unknown words may be; what is to be checked online is
     none, nor is what every trip needs."""
-    if _NEEDS.search(span) or any(kind not in ("schedule", "distance") for *_, kind in claims(span)):  # old trams can be liked, visas not
+    if _NEEDS.search(span):
+        return False
+    if any(kind not in ("schedule", "distance") for *_, kind in claims(span)):  # old trams can be liked, visas not
         return False
     if kinds_of(span) or not re.search("[а-яё]", span, re.IGNORECASE):
         return bool(kinds_of(span)) or len(span) > 3

@@ -1,7 +1,7 @@
 """Trips: what of a request is read right, whether facts are exact, which claims the check of a plan lets through.
 
-    python benchmarks/travel.py [--model starter] [--trips PATH] [--claims PATH] [--only fields|facts|claims]
-        [--baseline] [--publish]
+    python benchmarks/bench_travel.py [--model starter] [--trips PATH] [--claims PATH] [--only fields|facts|claims]
+        [--baseline]
 
 Another set can be measured in the form of ``data/trips.json`` and ``data/planted_claims.json``, which say it in their
 first lines. Each claim is planted alone into the day part of a clean plan (behind a sentence, or as its own line) and
@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from report import Row, publish
+from report import Row, markdown, publish, write_readme
 
 from assistant.domains.travel.facts import facts as facts_of
 from assistant.domains.travel.geography import distance_km
@@ -217,7 +217,6 @@ def main() -> None:
     parser.add_argument("--claims", type=Path, default=DATA / "planted_claims.json")
     parser.add_argument("--only", choices=["fields", "facts", "claims"])
     parser.add_argument("--baseline", action="store_true", help="free extraction too, twice as slow")
-    parser.add_argument("--publish", action="store_true", help="write results/travel.json")
     arguments = parser.parse_args()
     rows: list[Row] = []
     with Places.open() as places:
@@ -243,7 +242,9 @@ def main() -> None:
                     share("baseline: free extraction, no rules", [one for field in FIELDS for one in free[field]], None)
                 )
                 rows += [share(f"baseline, right: {field}", free[field], None) for field in FIELDS]
-    if arguments.publish:
+    ours = arguments.trips.parent == DATA and arguments.claims.parent == DATA
+    if ours and not arguments.only:
+        write_readme("travel", markdown(rows))
         publish("travel", rows, notes=f"{arguments.model}, {arguments.trips.name}, {arguments.claims.name}")
     else:
         for row in rows:
