@@ -93,6 +93,9 @@ def read_places(text: str, taken: tuple[tuple[int, int], ...], places: Places) -
             role = "destination" if any(starts) else "origin"
         elif number and role_before == "destination" and (_JOINING.match(between) or corrected or either):
             role = "destination"
+        elif either and role_before == "":  # "Rome or Florence?", with no preposition
+            role = "destination"
+            destinations.append(unplaced.pop())
         elif number and role_before != "origin" and (stranger := _STRANGER.fullmatch(between)):
             role = role_before
             unknown.append(stranger["name"])
@@ -193,8 +196,8 @@ def _is_name(span: str, before: str, places: Places, length: int) -> bool:
         if not any(place for place in places.find(span) if place.prominence >= _PROMINENT) or len(span) < 6:
             return False
         return not any(word in _COMMON for word in span.split())
-    if length > 1 and not span.split()[-1][0].isupper():
-        return False
+    if length > 1 and not span.split()[-1][0].isupper():  # "Золотое кольцо", but not "Рим музеи"
+        return any(place.kind == "region" for place in places.find(span))
     if span.casefold() in _COMMON and not (capital and re.search(r"(?:in|to|from)\s+$", before)):
         return False
     cyrillic = bool(re.search("[а-яё]", span, re.IGNORECASE))

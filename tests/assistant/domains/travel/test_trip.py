@@ -244,3 +244,21 @@ def test_a_real_model_marks_the_users_own_words(starter: Path) -> None:
     engine.close()
     assert found.trip.interests == ("северное сияние", "хаски")
     assert all(interest in request for interest in found.trip.interests)
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates"),
+    [
+        ("Rome or Florence for a long weekend in March", "Rome; Florence"),
+        ("хочу на неделю из Питера, вдвоём, Батуми или Ереван?", "Батуми; Ереван"),
+    ],
+)
+def test_one_town_or_another_is_asked_about_without_a_preposition_too(text: str, candidates: str) -> None:
+    found = reading(text)
+    assert not found.ready
+    assert any(candidates in question.text for question in found.questions)
+
+
+def test_a_region_of_two_words_of_which_one_is_written_small() -> None:
+    assert reading("10 дней по Золотому кольцу с 1 июня 2027").trip.to_json()["destination"] == "Золотое кольцо"
+    assert reading("Рим музеи 3 дня").trip.to_json()["destination"] == "Рим"
