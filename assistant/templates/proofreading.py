@@ -4,12 +4,13 @@ differ, and how, is counted here, which it cannot."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 
 from assistant.engine.calls import Computed, completing
 from assistant.engine.engine import Delta, Event
+from assistant.morphology import is_known
 from assistant.templates.tools import ToolCall
 
 _LONGEST_PART = 600  # characters: small models begin to skip words in longer ones
@@ -20,6 +21,11 @@ _SAYS = {
     "en": ("No mistakes found.", "- line {line}, character {column}: “{wrong}” → “{right}”", "(nothing)"),
     "ru": ("Ошибок не найдено.", "- строка {line}, знак {column}: «{wrong}» → «{right}»", "(ничего)"),
 }
+_UNKNOWN = {
+    "en": "- line {line}, character {column}: “{word}” is not in the dictionary",
+    "ru": "- строка {line}, знак {column}: «{word}» нет в словаре",
+}
+_RUSSIAN = re.compile(r"(?<![\w-])[а-яё]{3,}(?![\w-])")  # small letters throughout: names are in no dictionary
 _UNREAD = {
     "en": "Not checked: line {line}, “{start}”",
     "ru": "Не проверено: строка {line}, «{start}»",
@@ -40,7 +46,10 @@ class Correction:
 
 def reply(call: ToolCall) -> Iterator[Event]:
     """The corrected text and the list of corrections; the last event is a Computed, its data
-    ``{text, corrections: [{start, end, line, column, wrong, right}], unchecked: [[start, end]]}``."""
+    ``{text, corrections: [{start, end, line, column, wrong, right}], unknown_words, unchecked: [[start, end]]}``.
+
+    The dictionary knows Russian words better than a small model: a correction that puts a word there which it does not
+    have is not taken, and words that it does not have are named."""
     assert call.filled is not None
     corrected: list[str] = []
     unchecked: list[tuple[int, int]] = []
@@ -58,8 +67,9 @@ def reply(call: ToolCall) -> Iterator[Event]:
         head = part[: len(part) - len(part.lstrip())]
         corrected += [head, body, part[len(part.rstrip()) :]] if part.strip() else [part]
         start += len(part)
-    text = "".join(corrected)
-    found = corrections(call.text, text)
+    found = [one for one in corrections(call.text, "".join(corrected)) if not _invents(one)]
+    text = apply(call.text, found)
+    doubtful = unknown_words(call.text, found)
     none, line, nothing = _SAYS[call.language]
     listed = [
         line.format(line=one.line, column=one.column, wrong=one.wrong or nothing, right=one.right or nothing)
@@ -69,8 +79,14 @@ def reply(call: ToolCall) -> Iterator[Event]:
         _UNREAD[call.language].format(line=call.text.count("\n", 0, at) + 1, start=call.text[at : at + 40].strip())
         for at, _ in unchecked
     ]
+    listed += [_UNKNOWN[call.language].format(line=one.line, column=one.column, word=one.wrong) for one in doubtful]
     shown = f"{text.strip()}\n\n" + "\n".join(listed) if found else "\n".join(listed or [none])
-    data = {"text": text, "corrections": [asdict(one) for one in found], "unchecked": [list(one) for one in unchecked]}
+    data = {
+        "text": text,
+        "corrections": [asdict(one) for one in found],
+        "unknown_words": [asdict(one) for one in doubtful],
+        "unchecked": [list(one) for one in unchecked],
+    }
     yield Delta(shown)
     yield Computed(shown, "", "stop", prompt_tokens, completion_tokens, data=data)
 
@@ -123,3 +139,30 @@ def corrections(before: str, after: str) -> list[Correction]:
             end = max(start, starts[b] - (len(wrong) - len(wrong.rstrip())))
             found.append(Correction(start, end, line, start - last, wrong.strip(), right.strip()))
     return found
+
+
+def apply(text: str, found: Sequence[Correction]) -> str:
+    """The text with these corrections, which are in its order."""
+    parts, end = [], 0
+    for one in found:
+        parts += [text[end : one.start], one.right]
+        end = one.end
+    return "".join([*parts, text[end:]])
+
+
+def unknown_words(text: str, found: Sequence[Correction]) -> list[Correction]:
+    """Russian words, not among those corrected, that the dictionary does not have; ``right`` is empty."""
+    unknown = []
+    for match in _RUSSIAN.finditer(text):
+        start, end = match.span()
+        if any(one.start < end and start < one.end for one in found) or is_known(match[0]):
+            continue
+        line, last = text.count("\n", 0, start) + 1, text.rfind("\n", 0, start)
+        unknown.append(Correction(start, end, line, start - last, match[0], ""))
+    return unknown
+
+
+def _invents(correction: Correction) -> bool:
+    """It replaces Russian words by one that there is not."""
+    before, after = (_RUSSIAN.findall(words) for words in (correction.wrong, correction.right))
+    return all(map(is_known, before)) and not all(map(is_known, after))

@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
+
+from assistant.morphology import analyzer, is_known
 
 LONGEST_WORD = 64  # characters; what is longer is no word
 
@@ -80,7 +81,7 @@ def fold(word: str) -> str:
 def readings(word: str) -> tuple[str, ...]:
     """All dictionary forms that a folded word may be of, the likeliest first; never empty."""
     if _CYRILLIC.search(word):
-        return tuple(dict.fromkeys(fold(parse.normal_form) for parse in _morphology().parse(word))) or (word,)
+        return tuple(dict.fromkeys(fold(parse.normal_form) for parse in analyzer().parse(word))) or (word,)
     return _singulars(word) if _LATIN.search(word) else (word,)
 
 
@@ -94,23 +95,23 @@ def dictionary_form(word: str) -> str:
 @lru_cache(1 << 12)
 def is_russian_word(word: str) -> bool:
     """Whether the dictionary has it, in any form; a folded word."""
-    return bool(_CYRILLIC.search(word)) and bool(_morphology().word_is_known(word))
+    return bool(_CYRILLIC.search(word)) and is_known(word)
 
 
 @lru_cache(1 << 14)
 def grammemes(word: str) -> frozenset[str]:
     """What pymorphy3 says of a folded Russian word in its likeliest reading (part of speech, case, name or place …),
     which is a guess for a word that the dictionary does not have; empty for other words."""
-    return frozenset(_morphology().parse(word)[0].tag.grammemes) if _CYRILLIC.search(word) else frozenset()
+    return frozenset(analyzer().parse(word)[0].tag.grammemes) if _CYRILLIC.search(word) else frozenset()
 
 
 def agreeing(adjective: str, name: str) -> str:
     """A Russian adjective in gender and number of the first noun of a name: варёный, Гречневая каша → варёная. Other
     words stay as they are."""
-    parsed = _morphology().parse(adjective)[0]
+    parsed = analyzer().parse(adjective)[0]
     if " " in adjective or parsed.tag.POS not in ("ADJF", "PRTF"):
         return adjective
-    nouns = (one for word in name.split() for one in _morphology().parse(word) if {"NOUN", "nomn"} <= one.tag.grammemes)
+    nouns = (one for word in name.split() for one in analyzer().parse(word) if {"NOUN", "nomn"} <= one.tag.grammemes)
     noun = next(nouns, None)
     wanted = {"nomn", noun.tag.gender if noun and noun.tag.number == "sing" else "plur"} - {None} if noun else set()
     inflected = parsed.inflect(wanted) if wanted else None
@@ -133,10 +134,3 @@ def _singulars(word: str) -> tuple[str, ...]:
     else:
         found = (stem,)
     return (*found, word)
-
-
-@cache
-def _morphology() -> Any:
-    import pymorphy3
-
-    return pymorphy3.MorphAnalyzer(lang="ru")

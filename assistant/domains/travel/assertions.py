@@ -11,8 +11,8 @@ from collections.abc import Iterator, Set
 from functools import cache
 
 from assistant.domains.travel.imperatives import IMPERATIVES
-from assistant.domains.travel.proper_names import analyzer
 from assistant.memory.stemming import stems
+from assistant.morphology import analyzer
 
 _CLAUSE = re.compile(r"(?:[^,;:()—–.!?|]|(?<=\d)[,.:](?=\d))+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 from functools import cache
-from typing import TYPE_CHECKING
 
 from assistant.domains.travel import date_words
 from assistant.domains.travel.imperatives import IMPERATIVES
 from assistant.memory.stemming import stems
-
-if TYPE_CHECKING:
-    from pymorphy3 import MorphAnalyzer
+from assistant.morphology import analyzer
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[-'’.][^\W\d_]+)*")
 _QUOTED = re.compile(r"[«“„\"]([^«»“”„\"]{2,80})[»”“\"]")
@@ -107,14 +104,6 @@ def _is_name(sentence: str, match: re.Match[str]) -> bool:
     if folded in IMPERATIVES and not _PREDICATE.match(sentence, match.end()):
         return False
     return folded not in _OPENERS and not (_ORDINARY_ENDINGS.search(folded) and not _is_large_city(word))
-
-
-@cache
-def analyzer() -> MorphAnalyzer:
-    """Russian morphology; loading takes a moment."""
-    from pymorphy3 import MorphAnalyzer
-
-    return MorphAnalyzer(lang="ru")
 
 
 _NAMES = {"Geox", "Name", "Surn", "Patr", "Orgn", "Trad"}
