@@ -148,6 +148,12 @@ class Conversation(Record):
             question = self._ask(text, files)
         return self._answer(question)
 
+    def ungrounded(self) -> tuple[str, ...]:
+        """Numbers and names of the last answer that its question does not have, where the template asks for that."""
+        question = self._last_question()
+        answers = self._answers_to(question)
+        return self._template.ungrounded(question.text, answers[-1].text) if answers else ()
+
     def cancel(self) -> None:
         """Stop the answer, from any thread."""
         self._cancelled.set()

@@ -105,6 +105,14 @@ class Templated:
         one = self.filled
         return one.question(text, one.language_of(text)) if one else text
 
+    def ungrounded(self, question: str, answer: str) -> tuple[str, ...]:
+        """Numbers and names of an answer that the question does not have, where the template asks for that."""
+        if self._filled is None or self._filled.template.grounded is None:
+            return ()
+        from assistant.templates.grounded import ungrounded
+
+        return ungrounded(self._filled, question, answer)
+
     def answer(
         self,
         engine: Engine,

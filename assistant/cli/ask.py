@@ -177,6 +177,8 @@ def ask(
     if as_json:
         number = conversation.id if kept else None
         more = remembering.to_json(conversation.messages[-1], memory) if memory else {}
+        if filled and filled.template.grounded:
+            more["ungrounded"] = list(conversation.ungrounded())
         click.echo(to_json(result, installed.name, number, constraint, valid=not wrong, more=more))
     elif extract:
         click.echo(first_block(result.text))
@@ -203,6 +205,8 @@ def ask(
         click.echo("It was closed early: its form is right, but something may be missing.", err=True)
     if filled and isinstance(result, Choice) and not as_json:
         click.echo(f"probability {probabilities(result.scores)[result.text]:.2f}", err=True)
+    if not as_json and (strange := conversation.ungrounded()):
+        click.echo(f"not in the text: {', '.join(strange)}", err=True)
     if filled and filled.template.disclaimer and not filled.template.tools:  # a tool says it where it belongs
         click.echo(filled.template.disclaimer.of(filled.language_of(question)), err=True)
     if constraint and (wrong or result.finish_reason != "stop"):

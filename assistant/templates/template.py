@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -146,6 +146,7 @@ class Template(Fields):
         steps: work that the model writes before its answer, hidden.
         check: a question by which the model looks over its draft, hidden.
         conversation: earlier turns stand in the prompt; else each input is worked on alone.
+        grounded: numbers of the answer, or numbers and names (``all``), that the input does not have are told of.
         tools: what of the program answers instead of the model alone.
     """
 
@@ -168,6 +169,7 @@ class Template(Fields):
     model_hint: NonEmpty | None = None
     tools: Several[NonEmpty] = ()
     chunking: Chunking | None = None
+    grounded: Literal["numbers", "all"] | None = None
     disclaimer: Localized | None = None
     tests: Several[Test] = ()
 

@@ -379,6 +379,8 @@ class ConversationScreen(Screen[None]):
                 await self.note(self.say("length"), "warning")
             elif result.finish_reason == "repetition":
                 await self.note(self.say("repetition"), "warning")
+            if self.conversation is not None and (strange := self.conversation.ungrounded()):
+                await self.note(self.say("ungrounded", what=", ".join(strange)), "warning")
             if isinstance(result, Choice):
                 await self.note(tables.chosen(self.say, result))
         if error is not None:

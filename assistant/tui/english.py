@@ -257,6 +257,7 @@ ENGLISH = {
     # outside of the screen
     "new_chat": "New chat",
     # templates
+    "ungrounded": "Not in your text: {what}. Check it.",
     "chosen": "{choice}: {percent} %. Otherwise {others}.",
     "template_mark": "template: {name}",
     "template_list": "Templates; ▸ is the one of this chat",

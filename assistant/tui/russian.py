@@ -242,6 +242,7 @@ RUSSIAN = {
     "mb": "{value} МБ",
     "new_chat": "Новый чат",
     # templates
+    "ungrounded": "В вашем тексте этого нет: {what}. Проверьте.",
     "chosen": "{choice}: {percent} %. Иначе {others}.",
     "template_mark": "шаблон: {name}",
     "template_list": "Шаблоны; ▸ — шаблон этого чата",

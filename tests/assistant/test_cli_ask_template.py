@@ -54,6 +54,19 @@ def test_a_scale_is_a_number_with_its_probabilities() -> None:
     assert answer["completion_tokens"] == 0
 
 
+def test_numbers_that_the_input_does_not_have_are_told_of() -> None:
+    Library().save(
+        "double",
+        "system: Double the number.\ngrounded: numbers\noptions: {temperature: 0}\nexamples:\n"
+        "  - {user: '4', assistant: '8'}\n  - {user: '6', assistant: '12'}\n  - {user: '5', assistant: '10'}\n",
+    )
+    done = ask("-t", "double", "7")
+    assert done.stdout.strip().isdigit()
+    assert (f"not in the text: {done.stdout.strip()}" in done.stderr) is (done.stdout != "7\n")
+    answer = json.loads(ask("-t", "double", "7", "--json").stdout)
+    assert answer["ungrounded"] == ([answer["text"]] if answer["text"] != "7" else [])
+
+
 def test_a_label_comes_with_its_probability_aside() -> None:
     done = ask("-t", "classify", "-p", "labels", "praise, complaint", "I love it")
     assert done.stdout in ("praise\n", "complaint\n")

@@ -113,3 +113,14 @@ async def test_a_choice_tells_how_probable_it_is(open_chat: Any, scripted: Any) 
         await chat.answered()
         assert chat.answers == ["praise"]
         assert "praise: 99 %. Otherwise complaint 1 %." in chat.notes
+
+
+async def test_what_is_not_in_the_text_is_told_of(open_chat: Any, scripted: Any) -> None:
+    async with open_chat(scripted(ScriptedEngine(["Wir treffen uns um 4 Uhr."], ["Um 15 Uhr."]))) as chat:
+        await chat.send("/template translate to=de")
+        await chat.send("We meet at 15:00.")
+        await chat.answered()
+        assert "Not in your text: 4." in chat.notes
+        await chat.send("We meet at 15:00 again.")
+        await chat.answered()
+        assert chat.notes.count("Not in your text") == 1
