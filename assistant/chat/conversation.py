@@ -149,10 +149,13 @@ class Conversation(Record):
         return self._answer(question)
 
     def ungrounded(self) -> tuple[str, ...]:
-        """Numbers and names of the last answer that its question does not have, where the template asks for that."""
+        """Numbers and names of the last answer that its question does not have, where the template asks for that. An
+        answer that rests on files or passages has them from there."""
         question = self._last_question()
         answers = self._answers_to(question)
-        return self._template.ungrounded(question.text, answers[-1].text) if answers else ()
+        if not answers or question.files or self.recalling:
+            return ()
+        return self._template.ungrounded(question.text, answers[-1].text)
 
     def cancel(self) -> None:
         """Stop the answer, from any thread."""

@@ -121,13 +121,10 @@ class _Turn:
         known = meals.known
         chosen = meals.choosing.number if meals.choosing else 0
         unknown = [one for one in meals.unknown if not one[1].doubtful and one[0] != chosen]
-        assumed = [row.item.food for row in known if row.item and row.item.assumed]
         asked = list(meals.questions)
         if unknown:
             spans = _listed(row.span for _, row in unknown)
             asked.append(say("unknown", spans=spans, number=unknown[0][0]))
-        if assumed:
-            asked.append(say("assumed", foods=", ".join(tables.name_of(food, say.language) for food in assumed)))
         weights = [
             f"{tables.name_of(item.food, say.language)}: {item.how}"
             for item in (row.item for row in known)

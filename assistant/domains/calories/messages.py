@@ -69,7 +69,6 @@ ENGLISH = {
     # proposals
     "proposal": "Here is how I read it. Nothing is recorded yet.",
     "read_as": "{meal}, {day}",
-    "assumed": "No amount was given for {foods}: a usual portion is taken.",
     "weights": "Grams: {foods}.",
     "unknown": "I do not know {spans}. What is it? “{number} = cottage cheese” names it, "
     "“drop {number}” leaves it out.",
@@ -178,7 +177,6 @@ RUSSIAN = {
     "спросите врача или диетолога.",
     "proposal": "Вот как я это понял. Пока ничего не записано.",
     "read_as": "{meal}, {day}",
-    "assumed": "Количество не названо ({foods}): взята обычная порция.",
     "weights": "Граммы: {foods}.",
     "unknown": "Не знаю: {spans}. Что это? «{number} = творог» — назвать, «убери {number}» — пропустить.",
     "how_to_answer": "**да** — записать · **{number} = 150 г** — исправить количество · **{number} = творог** — еду · "

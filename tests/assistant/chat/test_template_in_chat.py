@@ -226,3 +226,20 @@ def test_a_tool_that_is_stopped_before_it_begins_ends_as_any_answer_does(history
     events = chat.send("an apple")
     chat.cancel()
     assert answer(events).finish_reason == "cancelled"
+
+
+def test_what_the_question_does_not_have_is_told_of_unless_a_file_may_have_it(history: History, tmp_path: Path) -> None:
+    file = tmp_path / "bill.txt"
+    file.write_text("Pay 90 euros to the court.", encoding="utf-8")
+    with Memory.open() as memory:
+        engine = ScriptedEngine(["Please pay 90 euros."])
+        filled = template(LETTER + "grounded: numbers\n")
+        chat = Conversation(engine, history, model="m", template=filled, memory=lambda: memory)
+        answer(chat.send("pay me 80 euros"))
+        assert chat.ungrounded() == ("90",)
+        answer(chat.send("ask for what the bill says", files=[file]))
+        assert "90" in engine.prompts[-1][-1].content
+        assert chat.ungrounded() == ()
+        chat.template = None
+        answer(chat.send("pay me 80 euros"))
+        assert chat.ungrounded() == ()

@@ -144,7 +144,7 @@ def test_wrong_corrections_change_nothing() -> None:
 
 def test_a_yes_with_corrections_and_a_bare_amount() -> None:
     ask("молоко")
-    assert "Количество не названо" in ask("2 яйца и молоко").text
+    assert "Молоко 3,2%: количество не указано" in ask("2 яйца и молоко").text
     assert [item["grams"] for item in ask("300 г").data["items"]] == [eggs(2), 300.0]
     assert ask("да, но 1 = 50 г").data["kind"] == "recorded"
     assert [entry.grams for entry in recorded()][-2:] == [50.0, 300.0]
