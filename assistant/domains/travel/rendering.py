@@ -83,7 +83,7 @@ def render(
     return (
         _before(trip, legs),
         "\n\n".join(day.markdown() for day in days) + "\n",
-        _after(trip, legs[0].facts, citations, prices),
+        _after(trip, legs[0].facts, days, citations, prices),
     )
 
 
@@ -137,7 +137,9 @@ def _trip_rows(trip: Trip) -> list[tuple[str, str]]:
     ]
 
 
-def _after(trip: Trip, facts: Facts, citations: Sequence[Citation], prices: Sequence[Price]) -> str:
+def _after(
+    trip: Trip, facts: Facts, days: Sequence[DayText], citations: Sequence[Citation], prices: Sequence[Price]
+) -> str:
     russian = trip.language == "ru"
     lines = ["", "## Проверьте в интернете" if russian else "## Check online", ""]
     known = (
@@ -148,7 +150,11 @@ def _after(trip: Trip, facts: Facts, citations: Sequence[Citation], prices: Sequ
     lines += ["## Бюджет" if russian else "## Budget", "", *_budget(trip, prices), ""]
     if citations:
         lines += ["## Из ваших документов" if russian else "## From your documents", ""]
-        lines += [f"- [{number}] {one.source}" for number, one in enumerate(citations, 1)] + [""]
+        quoted = "\n".join(text for day in days for _, text in day.parts)
+        for number, one in enumerate(citations, 1):  # what found no day is read here
+            text = "" if f"[{number}]" in quoted else f": {one.text}"
+            lines.append(f"- [{number}] {one.source}{text}")
+        lines.append("")
     closing = (
         "Дела по дням выбраны из общего списка и не описывают конкретных мест. Названия и координаты: GeoNames "
         "(CC BY 4.0)."

@@ -190,6 +190,23 @@ def test_the_users_documents_are_quoted_with_their_source(tmp_path: Path) -> Non
     assert plan.ungrounded == ()
 
 
+def test_a_note_that_names_a_day_of_the_trip_stands_on_it_and_none_is_lost(tmp_path: Path) -> None:
+    note = tmp_path / "trip.md"
+    note.write_text(
+        "О Тбилиси, заметки.\n\nСтолик в Тбилиси заказан на 5 мая в 19:30.\n\nБани в Тбилиси: полотенце с собой.\n",
+        encoding="utf-8",
+    )
+    with Memory.open(tmp_path / "memory.db") as memory:
+        assert list(memory.add([note]))
+        text = "с 3 по 7 мая 2027 из Москвы в Тбилиси, двое, бани"
+        plan, _ = planned(text, "{}", "", "1: 0\n3: 0", memory=memory)
+    assert [day.heading for day in plan.days if any("19:30" in text for _, text in day.parts)] == [plan.days[2].heading]
+    documents = plan.markdown.split("## Из ваших документов")[1]
+    assert "полотенце с собой" in documents
+    assert "19:30" not in documents
+    assert plan.ungrounded == ()
+
+
 @pytest.mark.parametrize("text", ["Сколько стоит билет в Вену?", "Нужна ли виза в Китай?", "Какая погода в Сочи?"])
 def test_what_cannot_be_known_offline_is_said_to_be(text: str) -> None:
     done = list(reply(ToolCall(engine=Scripted(), text=text, language="ru", today=TODAY)))[-1]
