@@ -14,8 +14,8 @@ from click_default_group import DefaultGroup
 from assistant.cli import calories_diary, calories_goal
 from assistant.cli.calories_display import food_json, print_meals, the_day, words
 from assistant.cli.loading import finish, load, model_flags
-from assistant.cli.memory_display import print_json, print_table, shortened
 from assistant.cli.question import read_question
+from assistant.cli.writing import print_json, print_table, shortened
 from assistant.domains.calories import tables
 from assistant.domains.calories.amending import amended
 from assistant.domains.calories.diary import Diary

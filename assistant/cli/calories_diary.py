@@ -14,8 +14,7 @@ from pathlib import Path
 import click
 
 from assistant.cli.calories_display import day_json, print_day, print_lines, the_day, width, words
-from assistant.cli.memory_display import print_json, print_table
-from assistant.cli.writing import write_out
+from assistant.cli.writing import print_json, print_table, write_out
 from assistant.domains.calories import tables
 from assistant.domains.calories.amending import Ambiguous
 from assistant.domains.calories.amending import edit as edit_entry

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import settings
-from assistant.cli.memory_display import print_table, shortened
+from assistant.cli.writing import print_table, shortened
 from assistant.domains.calories import tables
 from assistant.domains.calories.chart import day_lines, drawable
 from assistant.domains.calories.entry import Entry, total
@@ -31,8 +31,8 @@ _RIGHT = (0, 2, 3, 4, 5, 6)
 
 def words(text: str | None = None) -> Words:
     """In the language of what the user wrote, or else of the interface."""
+    from assistant.language import interface_language
     from assistant.memory.stemming import language_of
-    from assistant.tui.strings import interface_language
 
     if text and language_of(text) == "ru":
         return Words("ru")

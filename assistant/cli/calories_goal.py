@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from assistant.cli.calories_display import words
-from assistant.cli.memory_display import print_json, print_table
+from assistant.cli.writing import print_json, print_table
 from assistant.domains.calories import goal as goals
 from assistant.domains.calories.diary import Diary
 from assistant.domains.calories.goal import Goal, Profile

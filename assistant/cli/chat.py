@@ -102,9 +102,10 @@ def _setup(
     from assistant.chat.history import History, HistoryError
     from assistant.engine.engine import Engine, GenerateOptions
     from assistant.engine.worker import WorkerEngine
+    from assistant.language import interface_language
     from assistant.tui.keys import ids, unknown_ids
     from assistant.tui.setup import Setup
-    from assistant.tui.strings import Strings, interface_language
+    from assistant.tui.strings import Strings
     from models.adapter import check
     from models.store import Installed, Store
 

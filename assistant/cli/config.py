@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from pathlib import Path
 
 import click
 from click_default_group import DefaultGroup
 
 from assistant import settings
-from models.errors import UsageError
+from assistant.cli.writing import edit_text
 from models.paths import config_file
 
 
@@ -69,20 +69,10 @@ def unset(key: str) -> None:
 @config.command()
 def edit() -> None:
     """Edit the file in $EDITOR. A mistake is not taken over."""
+
+    def take(text: str) -> Path:
+        settings.replace_file(text)
+        return config_file()
+
     before = settings.read() or settings.documented()
-    text: str | None = before
-    while True:
-        text = click.edit(text, extension=".toml")
-        if text is None or text == before:
-            click.echo("Nothing was changed.", err=True)
-            return
-        try:
-            settings.replace_file(text)
-        except UsageError as wrong:
-            click.echo(wrong.message, err=True)
-            # Without a terminal nobody can answer, and the editor would bring the same mistake again.
-            if not sys.stdin.isatty() or not click.confirm("Go back to the editor?", default=True, err=True):
-                raise UsageError("The settings were left as they are.", wrong.message) from wrong
-        else:
-            click.echo(f"Written to {config_file()}.", err=True)
-            return
+    edit_text(before, ".toml", take, lambda text: "The settings were left as they are.")

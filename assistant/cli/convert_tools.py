@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.cli.convert_display import ConvertDisplay
+from assistant.cli.writing import print_json
 from models.errors import UsageError, UserError
 from models.gguf_header import split_parts
 from models.pull import size_text
@@ -72,7 +72,7 @@ def compare(
     for row, one in zip(rows, found, strict=True):
         row |= asdict(speeds[one.model]) if speeds else {}
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         _print_comparison(reference, found, speeds)
     points = [
@@ -119,7 +119,7 @@ def super_weights(model: str, threshold: float, prompt: str | None, as_json: boo
         display.step("super weights")
         found = search.find(path, threshold=threshold, prompt=prompt or search.PROMPT, on_progress=display.progress)
     if as_json:
-        _print_json([one.json() for one in found])
+        print_json([one.json() for one in found])
         return
     for one in found:
         click.echo(
@@ -173,7 +173,7 @@ def inspect(path: str, tensors: bool, as_json: bool) -> None:
     place = Path(path).expanduser()
     found = look(place if place.exists() else Store().resolve(path).path)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for key, value in found.items():
         if key == "types":
@@ -236,7 +236,7 @@ def draft(
             store.set_draft(model.name, partner.name)
     if as_json:
         facts = {"model": model.name, "draft": partner.name, "size": partner.size}
-        _print_json(facts | {"installed": partner.installed is not None})
+        print_json(facts | {"installed": partner.installed is not None})
     elif partner.installed:
         click.echo(f"{partner.name} ({size_text(partner.size)}) drafts for {model.name}.")
     else:
@@ -289,7 +289,3 @@ def _check_free(path: Path | None) -> None:
         raise UsageError(f"{path} exists already.", "Choose another name, or remove it first.")
     if path and not path.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {path.absolute().parent}.", "Make it first.")
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -12,7 +12,7 @@ from click_default_group import DefaultGroup
 
 from assistant.chat import export as exports
 from assistant.chat.history import ConversationSummary, History, HistoryError, StoredConversation
-from assistant.cli.writing import write_out
+from assistant.cli.writing import print_json, write_out
 from models.errors import UsageError
 
 
@@ -37,7 +37,7 @@ def list_(limit: int = 20, as_json: bool = False) -> None:
     with History.open() as store:
         found = store.conversations(limit=limit)
     if as_json:
-        _print_json([_summary(conversation) for conversation in found])
+        print_json([_summary(conversation) for conversation in found])
         return
     for conversation in found:
         questions = f"{conversation.messages} messages" if conversation.messages != 1 else "1 message"
@@ -57,7 +57,7 @@ def show(id: int | None, as_json: bool) -> None:
             raise HistoryError("There are no chats yet.", 'Begin one: assistant "Why is the sky blue?"')
         conversation = store.load(id)
     if as_json:
-        _print_json(exports.to_json(conversation))
+        print_json(exports.to_json(conversation))
     else:
         click.echo(exports.to_markdown(conversation), nl=False)
 
@@ -74,7 +74,7 @@ def search(query: Sequence[str], limit: int, as_json: bool) -> None:
     with History.open() as store:
         found = store.search(" ".join(query), limit=limit)
     if as_json:
-        _print_json(
+        print_json(
             [
                 {
                     "conversation_id": hit.conversation_id,
@@ -160,7 +160,3 @@ def _summary(conversation: ConversationSummary) -> dict[str, object]:
 
 def _when(time: datetime) -> str:
     return f"{time.astimezone():%Y-%m-%d %H:%M}"
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

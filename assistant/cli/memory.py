@@ -24,11 +24,9 @@ from assistant.cli.memory_display import (
     place_in_document,
     place_json,
     place_text,
-    print_json,
-    print_table,
-    shortened,
     when,
 )
+from assistant.cli.writing import print_json, print_table, shortened
 from assistant.memory.files import printable
 from assistant.memory.index import Filter
 from assistant.memory.memory import Memory

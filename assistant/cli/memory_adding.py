@@ -13,7 +13,7 @@ import click
 
 from assistant import settings
 from assistant.chat.history import History
-from assistant.cli.memory_display import print_json
+from assistant.cli.writing import print_json
 from assistant.memory.files import Skipped, printable
 from assistant.memory.index import DEFAULT_COLLECTION
 from assistant.memory.memory import Memory

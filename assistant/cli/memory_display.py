@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-from rich.cells import cell_len, set_cell_size
-
+from assistant.cli.writing import shortened
 from assistant.memory.files import printable
 from assistant.memory.grounding import LINED_KINDS
 
 if TYPE_CHECKING:
     from assistant.memory.index import Passage, Place, StoredDocument
-
-
-def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Columns as wide as what they show, letters of two cells counted as two; the columns ``right`` to the right."""
-    widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = []
-        for column, (text, width) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (width - cell_len(text))
-            cells.append(space + text if column in right else text + space)
-        click.echo("  ".join(cells).rstrip())
-
-
-def print_json(value: object, *, indent: int | None = 2) -> None:
-    # Names of files need not be UTF-8: half a surrogate pair is escaped, so that reading it back gives the name.
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    click.echo("".join(f"\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else char for char in text))
-
-
-def shortened(text: str, width: int) -> str:
-    """At most ``width`` cells of a terminal, on one line."""
-    line = printable(" ".join(text.split()))
-    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + "…"
 
 
 def when(time: datetime) -> str:

@@ -12,7 +12,8 @@ import click
 from click_default_group import DefaultGroup
 
 from assistant.chat.forgetting import forget_prompts
-from assistant.cli.memory_display import print_json, print_table, shortened, when
+from assistant.cli.memory_display import when
+from assistant.cli.writing import print_json, print_table, shortened
 from assistant.memory.files import printable
 from assistant.memory.index import Index
 from assistant.memory.memory import Memory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import click
 from click_default_group import DefaultGroup
 
 from assistant.cli.pull_progress import PullDisplay
+from assistant.cli.writing import print_json
 from models import catalogue, fit, licences
 from models.catalogue import Entry
 from models.errors import Cancelled, IntegrityError, ModelError, UsageError
@@ -51,7 +51,7 @@ def list_(everything: bool, as_json: bool) -> None:
     if as_json:
         rows: list[dict[str, Any]] = [{**_facts(model.entry), **_place(model)} for model in installed]
         rows += [{**_facts(entry), "installed": False, "fits": fits.get(entry.id)} for entry in offered]
-        _print_json(rows)
+        print_json(rows)
         return
     if installed:
         _table("Installed", [_installed_row(model) for model in installed])
@@ -111,7 +111,7 @@ def show(name: str, as_json: bool) -> None:
         found = entry
     described = describe.describe(found)
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         _print_description(described)
 
@@ -148,7 +148,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
         for name, wrong in results.items()
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         for name, wrong in results.items():
             click.echo(f"{name}: {'damaged' if wrong else 'ok'}")
@@ -192,7 +192,7 @@ def recommend(language: str | None, task: str | None, as_json: bool) -> None:
 
     found = fit.recommend(hardware.detect(), language=language.lower() if language else None, task=task)
     if as_json:
-        _print_json(
+        print_json(
             [
                 {**_facts(one.entry), "fits": one.fits, "device": one.device, "reason": one.reason}
                 | {"memory": asdict(one.need) | {"total": one.need.total}}
@@ -272,7 +272,3 @@ def _print_description(described: dict[str, Any], indent: str = "", sizes: bool 
         elif isinstance(value, list):
             value = ", ".join(value)
         click.echo(f"{indent}{words}: {value}")
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

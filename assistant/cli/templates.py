@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,11 +13,12 @@ from click_default_group import DefaultGroup
 from assistant import settings as user_settings
 from assistant.cli.templates_display import print_findings, print_list, print_messages
 from assistant.cli.templates_writing import edit, new
+from assistant.cli.writing import print_json
+from assistant.language import interface_language
 from assistant.templates.importing import convert
 from assistant.templates.library import SUFFIXES, Library, check_name, decode, read_text
 from assistant.templates.template import Language, fill
 from assistant.templates.yaml_source import LARGEST
-from assistant.tui.strings import interface_language
 from models.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def show(
     template = library.get(name)
     if not render:
         value = template.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-        click.echo(json.dumps({"name": template.name} | value, ensure_ascii=False, indent=2))
+        print_json({"name": template.name} | value)
         return
     print_messages(fill(template, dict(given), language or _default(text)).messages(text), as_json)
 
@@ -192,7 +192,7 @@ class _counter:
 
 
 def _language() -> Language:
-    return "ru" if interface_language(user_settings.load().language) == "ru" else "en"
+    return interface_language(user_settings.load().language)
 
 
 def _default(text: str) -> Language | None:

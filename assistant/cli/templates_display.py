@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from assistant.cli.writing import print_json
 from models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ _ESTIMATED = (", an estimate: no model counted them", ", оценка: моде�
 def print_list(entries: Sequence[Entry], language: str, as_json: bool) -> None:
     """A line for each template; what cannot be used goes to stderr."""
     if as_json:
-        _print_json([_entry_json(entry) for entry in entries])
+        print_json([_entry_json(entry) for entry in entries])
         return
-    from assistant.cli.memory_display import print_table, shortened
+    from assistant.cli.writing import print_table, shortened
 
     usable = [(entry, entry.template) for entry in entries if entry.template]
     rows = [(" +"[entry.own], entry.name, shortened(template.heading(language), 70)) for entry, template in usable]
@@ -44,7 +44,7 @@ def print_list(entries: Sequence[Entry], language: str, as_json: bool) -> None:
 def print_messages(messages: Sequence[Message], as_json: bool) -> None:
     """What the model is given."""
     if as_json:
-        _print_json([{"role": message.role, "content": message.content} for message in messages])
+        print_json([{"role": message.role, "content": message.content} for message in messages])
         return
     for number, message in enumerate(messages):
         click.echo(("\n" if number else "") + click.style(f"[{message.role}]", bold=True))
@@ -54,7 +54,7 @@ def print_messages(messages: Sequence[Message], as_json: bool) -> None:
 def print_findings(reports: Sequence[tuple[str, Report | UsageError]], language: str, as_json: bool) -> None:
     """A paragraph for each template: the worst first, then the tokens of its prompt."""
     if as_json:
-        _print_json([{"name": name} | _report_json(report, language) for name, report in reports])
+        print_json([{"name": name} | _report_json(report, language) for name, report in reports])
         return
     at = int(language == "ru")
     for name, report in reports:
@@ -101,7 +101,3 @@ def _report_json(report: Report | UsageError, language: str) -> dict[str, Any]:
         "tokens": report.tokens,
         "estimated": report.estimated,
     }
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assistant.cli import loading
+from assistant.cli.writing import print_json
 from models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test(names: Sequence[str], everything: bool, models: Sequence[str], as_json:
         finally:
             loaded.engine.close()
     if as_json:
-        click.echo(json.dumps(_as_json(found), ensure_ascii=False, indent=2))
+        print_json(_as_json(found))
     else:
         _print(found)
     failed = any(not one.passed for by_name in found.values() for outcomes in by_name.values() for one in outcomes)

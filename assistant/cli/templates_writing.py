@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from assistant import settings as user_settings
+from assistant.cli.writing import edit_text
+from assistant.language import interface_language
 from assistant.templates.authoring import ANSWER, COUNTER, QUESTIONS, SKIP, WHY, WRONG, Answers, document
 from assistant.templates.library import Library, check_name, is_name, read_text
 from assistant.templates.template import WORD, Language
-from assistant.tui.strings import interface_language
 from models.errors import UsageError, UserError
 
 _NAME = ("Name, one word", "Имя, одно слово")
@@ -49,7 +50,7 @@ def new(name: str | None, language: Language | None, force: bool, **given: Any) 
     Without a terminal NAME, --task and --format are needed.
     """
     if language is None:
-        language = "ru" if interface_language(user_settings.load().language) == "ru" else "en"
+        language = interface_language(user_settings.load().language)
     asks = sys.stdin.isatty()
     if not asks:
         missing = [
@@ -132,26 +133,12 @@ def edit(name: str) -> None:
     """Edit the template NAME in $EDITOR. One that is built in is copied to your own first. A mistake is not taken over,
     and what you wrote is kept beside the template."""
     library = Library()
-    before = read_text(library.path(name))
-    text: str | None = before
-    while True:
-        text = click.edit(text, extension=".yaml")
-        if text is None or text == before:
-            click.echo("Nothing was changed.", err=True)
-            return
-        try:
-            path = library.save(name, text)
-        except UsageError as wrong:
-            click.echo(wrong.message, err=True)
-            # Without a terminal nobody can answer, and the editor would bring the same mistake again.
-            if not sys.stdin.isatty() or not click.confirm("Go back to the editor?", default=True, err=True):
-                kept = _keep(library, name, text)
-                raise UsageError(
-                    f"The template was left as it is; what you wrote is in {kept}.", wrong.message
-                ) from wrong
-        else:
-            click.echo(f"Written to {path}.", err=True)
-            return
+    edit_text(
+        read_text(library.path(name)),
+        ".yaml",
+        lambda text: library.save(name, text),
+        lambda text: f"The template was left as it is; what you wrote is in {_keep(library, name, text)}.",
+    )
 
 
 def _keep(library: Library, name: str, text: str) -> str:

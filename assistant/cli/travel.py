@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.cli.memory_display import print_json, print_table, shortened
+from assistant.cli.writing import print_json, print_table, shortened
 from models.errors import UsageError, UserError
 
 if TYPE_CHECKING:

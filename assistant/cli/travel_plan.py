@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.cli.loading import finish, load, model_flags
-from assistant.cli.memory_display import print_json
+from assistant.cli.writing import print_json
 from models.errors import UsageError, UserError
 from models.files import write_whole
 

@@ -1,10 +1,17 @@
-"""Where ``-o`` of an export leads: a file that appears whole, or standard output."""
+"""What commands print: tables, JSON, and the text of an export."""
 
 from __future__ import annotations
 
-import click
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from models.errors import UserError
+import click
+from rich.cells import cell_len, set_cell_size
+
+from assistant.memory.files import printable
+from models.errors import UsageError, UserError
 
 
 def write_out(text: str, output: str | None) -> None:
@@ -20,3 +27,51 @@ def write_out(text: str, output: str | None) -> None:
         if output is None:
             raise
         raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
+
+
+def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Columns as wide as what they show, letters of two cells counted as two; the columns ``right`` to the right."""
+    widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = []
+        for column, (text, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - cell_len(text))
+            cells.append(space + text if column in right else text + space)
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    # Names of files need not be UTF-8: half a surrogate pair is escaped, so that reading it back gives the name.
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    click.echo("".join(f"\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else char for char in text))
+
+
+def shortened(text: str, width: int) -> str:
+    """At most ``width`` cells of a terminal, on one line."""
+    line = printable(" ".join(text.split()))
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + "…"
+
+
+def edit_text(before: str, extension: str, take: Callable[[str], Path], refused: Callable[[str], str]) -> None:
+    """Let the user change a text in $EDITOR until ``take`` has it, which returns where it is now; what it raises brings
+    the editor back.
+
+    Raises:
+        UsageError: with the message of ``refused``: the last text has a mistake, and the user leaves it at that.
+    """
+    text: str | None = before
+    while True:
+        text = click.edit(text, extension=extension)
+        if text is None or text == before:
+            click.echo("Nothing was changed.", err=True)
+            return
+        try:
+            path = take(text)
+        except UsageError as wrong:
+            click.echo(wrong.message, err=True)
+            # Without a terminal nobody can answer, and the editor would bring the same mistake again.
+            if not sys.stdin.isatty() or not click.confirm("Go back to the editor?", default=True, err=True):
+                raise UsageError(refused(text), wrong.message) from wrong
+        else:
+            click.echo(f"Written to {path}.", err=True)
+            return

@@ -254,7 +254,7 @@ class ConversationScreen(Screen[None]):
     @property
     def language(self) -> Language:
         """Of the interface."""
-        return "ru" if self.say.language == "ru" else "en"
+        return self.say.language
 
     @property
     def template_name(self) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from assistant.language import interface_language
+from assistant.language import Language
 from assistant.tui.english import ENGLISH
 from assistant.tui.russian import RUSSIAN
-
-__all__ = ["ENGLISH", "RUSSIAN", "Strings", "interface_language"]
 
 LANGUAGES = {"en": ENGLISH, "ru": RUSSIAN}
 
@@ -15,7 +13,7 @@ class Strings:
     """The strings of one language: ``strings("key", name=value)``."""
 
     def __init__(self, language: str = "en"):
-        self.language = language if language in LANGUAGES else "en"
+        self.language: Language = "ru" if language == "ru" else "en"
         self._strings = LANGUAGES[self.language]
 
     def __call__(self, key: str, **values: object) -> str:

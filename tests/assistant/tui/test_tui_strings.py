@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import assistant.tui
+from assistant.language import interface_language
 from assistant.tui.commands import COMMANDS
 from assistant.tui.keys import CHAT_KEYS, PROMPT_KEYS
-from assistant.tui.strings import ENGLISH, RUSSIAN, Strings, interface_language
+from assistant.tui.strings import ENGLISH, RUSSIAN, Strings
 
 
 def test_the_same_keys_and_placeholders():
