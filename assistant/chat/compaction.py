@@ -6,7 +6,8 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.chat.context import TokenCounter, Turn
+from assistant.chat.context import Turn
+from assistant.engine.counting import TokenCounter
 from assistant.engine.engine import Engine, GenerateOptions, Message, ModelInfo, Progress, Result
 from assistant.engine.parts import parts_of
 from models.errors import Cancelled, DoesNotFit

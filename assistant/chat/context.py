@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.chat.history import StoredMessage
-from assistant.engine.engine import Engine, Message
+from assistant.engine.engine import Message
 
 DEFAULT_REPLY = 1024  # tokens kept free for an answer when max_tokens does not say how long it may be
-TURN_MARKUP = 16  # tokens that a chat template puts around a question and its answer, at most
 SMALLEST_REPLY = 128  # a long question is still answered when at least this much is free
 
 NOTE_HEADER = {
@@ -68,34 +67,6 @@ class Turn:
 
     question: StoredMessage
     answer: StoredMessage
-
-
-class TokenCounter:
-    """``engine.count_tokens`` with a memory: counting is a rendering and a tokenization each time."""
-
-    def __init__(self, engine: Engine):
-        self._engine = engine
-        self._known: dict[tuple[Message, ...], int] = {}
-
-    def prompt(self, messages: Sequence[Message]) -> int:
-        """Tokens of a whole prompt."""
-        key = tuple(messages)
-        if key not in self._known:
-            if len(self._known) >= 1024:
-                del self._known[next(iter(self._known))]
-            self._known[key] = self._engine.count_tokens(messages)
-        return self._known[key]
-
-    def learn(self, messages: Sequence[Message], tokens: int) -> None:
-        """Keep a count that the engine told with a result."""
-        self._known[tuple(messages)] = tokens
-
-    def knows(self, messages: Sequence[Message]) -> int | None:
-        return self._known.get(tuple(messages))
-
-    def text(self, text: str) -> int:
-        """Tokens that a message with this text takes in a conversation, rounded up by a few."""
-        return self.prompt([Message("user", text)]) - self.prompt([Message("user", ".")]) + TURN_MARKUP // 2
 
 
 def reply_reserve(window: int, max_tokens: int | None) -> int:

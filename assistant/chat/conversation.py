@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING
 
 from assistant.chat.autosave import Autosave
 from assistant.chat.compaction import Compacted, Compacting
-from assistant.chat.context import (
-    Budget,
-    TokenCounter,
-    Turn,
-    open_turns,
-)
+from assistant.chat.context import Budget, Turn, open_turns
 from assistant.chat.history import History, HistoryError, StoredMessage
 from assistant.chat.recalling import Recalled, choose_passages, ground, not_in_memory, room_for_passages
 from assistant.chat.record import Record
 from assistant.chat.window import Window
 from assistant.engine import engine as engines
 from assistant.engine.calls import scoring, telling
+from assistant.engine.counting import TokenCounter
 from assistant.engine.engine import Delta, Engine, GenerateOptions, Message, ModelInfo, Progress, Result
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from assistant.chat.compaction import Compacted, Compacting, choose, language_of, note_length, summarize
-from assistant.chat.context import SMALLEST_REPLY, TURN_MARKUP, Budget, TokenCounter, Turn, render, reply_reserve
+from assistant.chat.context import SMALLEST_REPLY, Budget, Turn, render, reply_reserve
+from assistant.engine.counting import TURN_MARKUP, TokenCounter
 from assistant.engine.engine import Engine, Message, ModelInfo, Progress
 from models.errors import DoesNotFit
 

@@ -82,25 +82,33 @@ def answer(
 def _rating(
     engine: Engine, messages: list[Message], scale: tuple[int, int], check: Callable[[], None]
 ) -> Iterator[Event]:
-    """A number on the scale: the mean of what the model would give, each number as probable as it finds it. That is
-    finer than its favourite, and less often the middle (Liu et al., "G-Eval", 2023)."""
-    numbers = [str(number) for number in range(scale[0], scale[1] + 1)]
-    for event in scoring(engine, messages, numbers, check):
+    for event in scoring(engine, messages, steps_of(scale), check):
         if isinstance(event, Choice):
-            shares = probabilities(event.scores)
-            mean = sum(int(number) * share for number, share in shares.items())
-            data = {
-                "score": round(mean, 2),
-                "likeliest": int(event.text),
-                "scale": list(scale),
-                "probabilities": shares,
-                "coverage": coverage(event.scores),
-            }
-            text = f"{mean:.1f}"
-            yield Delta(text)
-            yield Computed(text, "", "stop", event.prompt_tokens, 0, event.timings, data=data)
+            rated = rating(event, scale)
+            yield Delta(rated.text)
+            yield rated
         elif not isinstance(event, Delta):
             yield event
+
+
+def steps_of(scale: tuple[int, int]) -> tuple[str, ...]:
+    """The answers that a scale has."""
+    return tuple(str(number) for number in range(scale[0], scale[1] + 1))
+
+
+def rating(choice: Choice, scale: tuple[int, int]) -> Computed:
+    """A number on the scale: the mean of what the model would give, each number as probable as it finds it. That is
+    finer than its favourite, and less often the middle (Liu et al., "G-Eval", 2023)."""
+    shares = probabilities(choice.scores)
+    mean = sum(int(number) * share for number, share in shares.items())
+    data = {
+        "score": round(mean, 2),
+        "likeliest": int(choice.text),
+        "scale": list(scale),
+        "probabilities": shares,
+        "coverage": coverage(choice.scores),
+    }
+    return Computed(f"{mean:.1f}", "", "stop", choice.prompt_tokens, 0, choice.timings, data=data)
 
 
 def _thought_over(

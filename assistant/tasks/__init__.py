@@ -1,0 +1,1 @@
+"""What scripts call: one text or thousands, in and out, without a chat around it."""
