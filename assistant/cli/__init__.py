@@ -85,17 +85,21 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort:
-        _die("Cancelled.", None, 130)
+        from assistant.cli import interrupt
+
+        _die("Cancelled.", None, interrupt.exit_code())
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)
     except Exception as error:
-        from models.errors import UserError
+        from assistant.cli import interrupt
+        from models.errors import Cancelled, UserError
 
         if os.environ.get("ASSISTANT_DEBUG"):
             raise
         if isinstance(error, UserError):
-            _die(error.message, error.hint, error.exit_code)
+            code = interrupt.exit_code() if isinstance(error, Cancelled) else error.exit_code
+            _die(error.message, error.hint, code)
         if isinstance(error, OSError):
             _die(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", None, 1)
         raise

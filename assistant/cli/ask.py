@@ -19,7 +19,7 @@ from assistant.cli.answer import Screen, describe, first_block, say_how_it_ended
 from assistant.cli.constraining import constraint_flags, constraint_of
 from assistant.cli.drafting import draft_flags, draft_options
 from assistant.cli.filling import filled_of, template_flags
-from assistant.cli.interrupt import interruptible
+from assistant.cli.interrupt import exit_code, interruptible
 from assistant.cli.loading import load, model_flags
 from assistant.cli.question import read_question, split_choices
 from assistant.engine import structured
@@ -90,7 +90,8 @@ def ask(
         assistant ask -t translate -p to ru < letter.txt
 
     Exit codes: 0 answered, 1 not what --schema, --regex or --grammar ask for, or cut short, 2 usage, 3 model missing
-    or unusable, 4 does not fit the window, 130 stopped by Ctrl+C (what was generated is printed and kept).
+    or unusable, 4 does not fit the window, 130 stopped by Ctrl+C, 143 by SIGTERM (what was generated is printed
+    and kept).
     """
     if no_history and (go_on or cid is not None):
         raise UsageError("--no-history has no chats to go on with.", "Leave out --no-history, or -c and --cid.")
@@ -198,7 +199,7 @@ def ask(
         raise unsaved
     say_how_it_ended(result, kept=kept)
     if result.finish_reason == "cancelled":
-        sys.exit(130)
+        sys.exit(exit_code())
     if wrong:
         click.echo(f"The answer is not what was asked for: {wrong}.", err=True)
     elif constraint and result.finish_reason != "stop":

@@ -13,6 +13,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _ONE_REQUEST = 0.1  # seconds: timeout(1) sends its signal twice, to the process and to its group
+_stopped_by: int = signal.SIGINT  # the latest signal
+
+
+def exit_code() -> int:
+    """Of a command that was stopped, as shells have it: 130 by Ctrl+C, 143 by SIGTERM."""
+    return 128 + _stopped_by
 
 
 def interruptible(items: Iterator[T], cancel: Callable[[], None]) -> Generator[T, None, None]:
@@ -30,8 +36,10 @@ def interruptible(items: Iterator[T], cancel: Callable[[], None]) -> Generator[T
         except BaseException as error:
             channel.put(error)
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        global _stopped_by
         nonlocal asked_to_stop
+        _stopped_by = number
         if asked_to_stop is None:
             asked_to_stop = time.monotonic()
             cancel()
