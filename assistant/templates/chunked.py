@@ -1,13 +1,18 @@
-"""A long input in parts: each is answered alone, and the answers are joined or made into one."""
+"""A long input in parts: each is answered alone, and the answers become one: joined, combined by the model, merged as
+forms, or counted as votes."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from assistant.engine.calls import completing
+from assistant.engine.calls import Choice, completing, scoring
 from assistant.engine.engine import Delta, Engine, Event, FinishReason, GenerateOptions, Message, Result
 from assistant.engine.parts import parts_of
+from assistant.engine.scoring import probabilities
 from assistant.templates.filled import Filled
 from assistant.templates.substitution import INPUT, names
 
@@ -21,7 +26,7 @@ def room_for_part(filled: Filled, window: int) -> int | None:
         window: of the model, in tokens; half of it is for the prompt's frame and the answer.
     """
     chunking = filled.template.chunking
-    if chunking is None or filled.template.tools or (filled.constraint() and not chunking.combine):
+    if chunking is None or filled.template.tools or filled.scale():
         return None
     return min(chunking.tokens, window // 2)
 
@@ -36,7 +41,9 @@ def answer_in_parts(
     check: Callable[[], None],
 ) -> Iterator[Event]:
     """Answer a text part by part. Where the template says how to combine, the answers to parts are written as
-    reasoning, and the answer is what the model makes of them; else they are the answer, one below the other.
+    reasoning, and the answer is what the model makes of them; else they are the answer, one below the other. Forms are
+    merged by the program: a field has the value of the first part that fills it in, a list the items of all parts. Of
+    choices the likeliest is that of the parts together, each with the weight of its length.
 
     Raises:
         as :meth:`Engine.generate`.
@@ -47,7 +54,11 @@ def answer_in_parts(
     filled = replace(filled, language=language)
     parts = parts_of([text], count_tokens, room)
     assert filled.template.chunking is not None
+    if choices := filled.choices():
+        return _voted(engine, filled, parts, choices, check)
     if (combine := filled.template.chunking.combine) is None:
+        if filled.schema() is not None:
+            return _merged(engine, filled, parts, options, check)
         return _joined(engine, [filled.messages(part) for part in parts], options)
     put = filled.render(combine, language, "")
     has_place = any(name == INPUT for name, _ in names(combine.of(language)))
@@ -111,3 +122,57 @@ def _combined(
         thought += answers
     for event in engine.generate(together(_BETWEEN.join(answers)), options):
         yield replace(event, reasoning=_BETWEEN.join(thought)) if isinstance(event, Result) else event
+
+
+def _voted(
+    engine: Engine, filled: Filled, parts: list[str], choices: tuple[str, ...], check: Callable[[], None]
+) -> Generator[Event, None, None]:
+    shares = dict.fromkeys(choices, 0.0)
+    tokens = 0
+    for part in parts:
+        for event in scoring(engine, filled.messages(part), choices, check):
+            if isinstance(event, Choice):
+                tokens += event.prompt_tokens
+                for choice, share in probabilities(event.scores).items():
+                    shares[choice] += share * len(part) / sum(map(len, parts))
+            elif not isinstance(event, Delta):
+                yield event
+    best = max(shares, key=lambda choice: shares[choice])
+    yield Delta(best)
+    scores = {choice: math.log(share) if share else -math.inf for choice, share in shares.items()}
+    yield Choice(best, "", "stop", tokens, 0, scores=scores)
+
+
+def _merged(
+    engine: Engine, filled: Filled, parts: list[str], options: GenerateOptions, check: Callable[[], None]
+) -> Generator[Event, None, None]:
+    form: Any = None
+    results = []
+    for part in parts:
+        result = yield from completing(engine, filled.messages(part), options, check)
+        results.append(result)
+        try:
+            form = merged(form, json.loads(result.text))
+        except ValueError:
+            text = result.text  # it was closed in the middle of a word: there is no form to show
+            break
+    else:
+        text = json.dumps(form, ensure_ascii=False, separators=(",", ":"))
+    ends = sorted((result.finish_reason for result in results), key=lambda end: end == "stop")
+    yield Delta(text)
+    yield replace(
+        result,
+        text=text,
+        finish_reason=ends[0],
+        prompt_tokens=sum(result.prompt_tokens for result in results),
+        completion_tokens=sum(result.completion_tokens for result in results),
+    )
+
+
+def merged(first: Any, second: Any) -> Any:
+    """Two forms of one schema as one: what the first leaves empty is taken from the second, lists are joined."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {name: merged(first.get(name), second.get(name)) for name in {**first, **second}}
+    if isinstance(first, list) and isinstance(second, list):
+        return first + [item for item in second if item not in first]
+    return first or second if second is not None else first
