@@ -28,6 +28,7 @@ VERBS = {
     "bench": ("assistant.cli.bench:bench", "Measure how fast a model is on this machine."),
     "doctor": ("assistant.cli.doctor:doctor", "Say what works on this machine and what does not."),
     "config": ("assistant.cli.config:config", "Show or edit the settings."),
+    "completion": ("assistant.cli.completion:completion", "Print the script that completes commands in a shell."),
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from assistant.cli import completion
 from models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ def template_flags(command: _Command) -> _Command:
             help="Set a variable of the template. Repeatable.",
         ),
         click.option(
-            "-t", "--template", metavar="NAME", help="Put the question into a template (see `assistant templates`)."
+            "-t",
+            "--template",
+            metavar="NAME",
+            shell_complete=completion.templates,
+            help="Put the question into a template (see `assistant templates`).",
         ),
     ):
         command = flag(command)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from assistant import settings as user_settings
+from assistant.cli import completion
 from assistant.cli.answer import Screen
 from assistant.cli.interrupt import interruptible
 from assistant.engine.engine import Delta, Engine, GenerateOptions, Progress
@@ -54,7 +55,13 @@ def model_flags(command: _Command) -> _Command:
             metavar="NAME VALUE",
             help=f"One of {', '.join(user_settings.OPTIONS)}. Repeatable.",
         ),
-        click.option("-m", "--model", metavar="MODEL", help="Catalogue id, store name, or path of a GGUF file."),
+        click.option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            shell_complete=completion.models,
+            help="Catalogue id, store name, or path of a GGUF file.",
+        ),
     ):
         command = flag(command)
     return command
