@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from assistant.memory.sentences import LONGEST as LONGEST_SPAN
 from assistant.memory.sentences import Span, sentences, words_in
+from assistant.memory.structure import Block, Heading, definitions, paragraphs
 
 if TYPE_CHECKING:
     from assistant.memory.documents import Document
@@ -25,20 +26,9 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 300, 800  # tokens of a chunk; only what has nothing to be joined with is shorter
 SHORTEST_SPAN = 8  # words
 CHARACTERS_A_TOKEN = 12  # at most: an embedder may see one unknown token in a page of emoji
-LONGEST_HEADING = 100  # characters
+
 
 TokenCount = Callable[[str], int]
-
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
-_CLOSING = re.compile(r"(?:^|(?<=[ \t]))#+[ \t]*$")
-_RULE = re.compile(r" {0,3}(?:={3,}|-{3,}|~{3,}) *")
-_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*`]+|\s*\{#[^}]*\}")
-_ITEM = re.compile(r"\s*(?:[-*+•]\s|\d{1,3}[.)]\s|\|)")
-_DEFINITION = re.compile(
-    r"(?:[\w:<>\[\]*&,]+\s+){0,4}?"
-    r"(?:class|def|func|function|fn|struct|interface|impl|trait|enum|type|module|namespace|sub|procedure)\s+\S"
-)
 
 
 @dataclass(frozen=True)
@@ -62,21 +52,12 @@ class Chunk:
         return key_of(self.text)
 
 
-class _Block(NamedTuple):
-    """A paragraph, a row, a listing: what is cut only if it is too long for one chunk."""
-
-    start: int
-    end: int
-    lines: bool  # whether every line stands for itself
-    heading: bool = False
-
-
 @dataclass(slots=True)
 class _Section:
     """Blocks that belong together, with the headings above them, the outermost first, on one page."""
 
     path: tuple[str, ...] = ()
-    blocks: list[_Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     tokens: int = 0
     page: int = 0  # where it begins; 0: the format has none
 
@@ -120,7 +101,7 @@ def _chunk(section: _Section, text: str, count_tokens: TokenCount) -> Chunk:
     start, end = section.blocks[0].start, section.blocks[-1].end
     said = text[start:end]
     found = (
-        (*span, block.heading)
+        (*span, block.heading is not None)
         for block in section.blocks
         for span in sentences(text, block.start, block.end, lines=block.lines)
     )
@@ -148,13 +129,13 @@ def _join_spans(text: str, found: Iterable[tuple[int, int, bool]]) -> list[Span]
 
 def _cut(section: _Section, text: str, count_tokens: TokenCount) -> Iterator[_Section]:
     """The section, in even parts if it is longer than a chunk."""
-    units: list[tuple[_Block, int]] = []
+    units: list[tuple[Block, int]] = []
     for block in section.blocks:
         if (tokens := _size(text[block.start : block.end], count_tokens)) <= LONGEST:
             units.append((block, tokens))
             continue
         for start, end in sentences(text, block.start, block.end, lines=block.lines):
-            units.append((_Block(start, end, block.lines, block.heading), _size(text[start:end], count_tokens)))
+            units.append((Block(start, end, block.lines, block.heading), _size(text[start:end], count_tokens)))
     total = sum(tokens for _, tokens in units)
     even = total if total <= LONGEST else total / math.ceil(total / ((SHORTEST + LONGEST) / 2))
     part: _Section | None = None
@@ -196,56 +177,27 @@ def _join_last(joined: list[_Section]) -> None:
 
 
 def _sections(document: Document) -> Iterator[_Section]:
-    return _definitions(document.text) if document.kind == "code" else _headed(document)
-
-
-def _lines(text: str) -> Iterator[Span]:
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        yield start, end
-        start = end + 1
-
-
-def _definitions(text: str) -> Iterator[_Section]:
-    """Source code at its blank lines; a section is what begins at the margin after one, headed by what it defines."""
-    section, start, last, blank = _Section(), 0, 0, True
-    for begin, end in _lines(text):
-        line = text[begin:end]
-        if not line.strip():
-            blank = True
-            continue
-        if blank:
-            if last > start:
-                section.blocks.append(_Block(start, last, True))
-            if not line[0].isspace() and line[0] not in "})]" and section.blocks:
-                yield section
-                section = _Section()
-            start, blank = begin, False
-        if not section.path and _DEFINITION.match(line[: 2 * LONGEST_HEADING]):
-            section.path = (line.strip().rstrip("{: ")[:LONGEST_HEADING],)
-        last = begin + len(line.rstrip())
-    if last > start:
-        section.blocks.append(_Block(start, last, True))
-        yield section
+    if document.kind != "code":
+        return _headed(document)
+    return (_Section((title,) if title else (), blocks) for title, blocks in definitions(document.text))
 
 
 def _headed(document: Document) -> Iterator[_Section]:
     """Prose and tables at their headings and pages."""
     pages = iter((*document.pages, len(document.text) + 1))
     following = next(pages)
-    headings: list[tuple[int, str]] = []
+    headings: list[Heading] = []
     section, has_text, page = _Section(), False, 0
-    for block, heading in _paragraphs(document):
+    for block in paragraphs(document):
+        heading = block.heading
         turned = block.start >= following
         while block.start >= following:
             following, page = next(pages), page + 1
         if heading:
-            while headings and headings[-1][0] >= heading[0]:
+            while headings and headings[-1].level >= heading.level:
                 headings.pop()
             headings.append(heading)
-        path = tuple(title for _, title in headings)
+        path = tuple(each.title for each in headings)
         # A heading right under another one goes on with its section: alone it would say nothing.
         if section.blocks and (turned or (heading and (has_text or path[: len(section.path)] != section.path))):
             yield section
@@ -255,44 +207,3 @@ def _headed(document: Document) -> Iterator[_Section]:
         has_text = has_text or not heading
     if section.blocks:
         yield section
-
-
-def _paragraphs(document: Document) -> Iterator[tuple[_Block, tuple[int, str] | None]]:
-    """Paragraphs, listings, rows, and headings with their level and title; parted by blank lines and pages."""
-    text, pages, markdown = document.text, frozenset(document.pages), document.is_markdown
-    rows = document.kind in ("csv", "xlsx")
-    start, end, fence = -1, 0, ""  # start < 0: between two paragraphs
-    for begin, stop in _lines(text):
-        line = text[begin:stop]
-        if fence:
-            end = stop
-            if line.strip().startswith(fence) and not line.strip(" `~"):
-                yield _Block(start, end, True), None
-                start, fence = -1, ""
-            continue
-        opening, heading = (_FENCE.match(line), _HEADING.match(line)) if markdown else (None, None)
-        if rows and not heading:
-            if line.strip():
-                yield _Block(begin, stop, True), None
-            continue
-        rule = _RULE.fullmatch(line)
-        if rule and start >= 0 and text.find("\n", start, end) < 0 and not _ITEM.match(text, start):
-            yield _Block(start, stop, False, True), (1 if "=" in line else 2, _title(text[start:end]))
-            start = -1
-            continue
-        if start >= 0 and (opening or heading or begin in pages or not line.strip()):
-            yield _Block(start, end, False), None
-            start = -1
-        if heading:
-            yield _Block(begin, stop, False, True), (len(heading[1]), _title(heading[2]))
-        elif opening:
-            start, end, fence = begin, stop, opening[1]
-        elif line.strip() and not (rule and start < 0):
-            start, end = (begin if start < 0 else start), begin + len(line.rstrip())
-    if start >= 0:
-        yield _Block(start, end, bool(fence)), None
-
-
-def _title(heading: str) -> str:
-    title = _MARKUP.sub(r"\1", _CLOSING.sub("", heading[: 4 * LONGEST_HEADING])).strip()
-    return title[:LONGEST_HEADING]

@@ -7,14 +7,18 @@ child process under limits of time and memory, since a file may be broken or hos
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
+import tempfile
+import zipfile
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from assistant.memory.files import (
     NOT_A_FILE,
@@ -31,7 +35,18 @@ from assistant.memory.loaders.encoding import clean, decode
 from assistant.memory.loaders.extracted import Extracted, NoText
 from models.errors import UserError
 
-__all__ = ["MAX_BYTES", "Document", "Found", "Kind", "Skipped", "Unreadable", "digest_of", "load", "walk"]
+__all__ = [
+    "MAX_BYTES",
+    "Document",
+    "Found",
+    "Kind",
+    "Skipped",
+    "Unreadable",
+    "digest_of",
+    "load",
+    "load_stream",
+    "walk",
+]
 
 Kind = Literal[
     "text", "markdown", "code", "csv", "notebook", "html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf"
@@ -39,6 +54,14 @@ Kind = Literal[
 MAX_BYTES = 50_000_000  # of a file; formats that also hold pictures may have _PICTURES times as much
 _PICTURES = 4
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # of .doc, .xls, .ppt, and of anything that office programs encrypted
+_WITH_PICTURES = (b"%PDF-", b"PK\x03\x04", b"{\\rtf")  # how those begin that are told without a name
+_KIND_OF_PART: dict[str, Kind] = {  # of a ZIP archive
+    "word/document.xml": "docx",
+    "ppt/presentation.xml": "pptx",
+    "xl/workbook.xml": "xlsx",
+    "META-INF/container.xml": "epub",
+    "content.xml": "odt",
+}
 _LONGEST_TITLE = 200  # characters
 
 _SUFFIXES: dict[Kind, str] = {
@@ -137,6 +160,39 @@ def load(path: Path, *, max_bytes: int = MAX_BYTES) -> Document:
         raise Unreadable(path, "needs more memory than there is") from error
 
 
+def load_stream(stream: BinaryIO, *, max_bytes: int = MAX_BYTES) -> Document:
+    """Read to its end what has no name, as standard input. Its format is told by its content, its path is ``-``.
+
+    Args:
+        max_bytes: as of :func:`load`.
+
+    Raises:
+        Unreadable: there is no text to be had.
+    """
+    path = Path("-")
+    try:
+        raw = stream.read(4096)
+        limit = max_bytes * (_PICTURES if raw.startswith(_WITH_PICTURES) else 1)
+        raw += stream.read(limit + 1 - len(raw))
+        if not raw:
+            raise NoText("is empty")
+        if len(raw) > limit:
+            raise NoText(f"is too long: more than {_megabytes(limit)}")
+        kind = _kind_of_content(raw) or _kind(path, raw[:4096])
+        if kind not in _PARSED:
+            return _document(path, kind, _extract(path, kind, raw, max_bytes))
+        with tempfile.TemporaryDirectory() as folder:  # parsers read files
+            copy = Path(folder, f"input.{kind}")
+            copy.write_bytes(raw)
+            return _document(path, kind, _extract(copy, kind, b"", max_bytes))
+    except NoText as error:
+        raise Unreadable(path, str(error)) from error
+    except (OSError, ValueError) as error:
+        raise Unreadable(path, why_not_read(error)) from error
+    except MemoryError as error:
+        raise Unreadable(path, "needs more memory than there is") from error
+
+
 def _load(path: Path, max_bytes: int) -> Document:
     about = path.stat()  # before it is opened: to open a tape drive may turn it
     if stat.S_ISDIR(about.st_mode):
@@ -182,6 +238,18 @@ def _kind(path: Path, head: bytes) -> Kind:
     if named is not None:
         return named
     return "code" if start.startswith((b"#!", b"<?xml", b"<?php")) else "text"
+
+
+def _kind_of_content(raw: bytes) -> Kind | None:
+    """What only the whole content shows."""
+    if raw.startswith(b"PK\x03\x04"):
+        with suppress(zipfile.BadZipFile, ValueError, NotImplementedError):
+            names = zipfile.ZipFile(io.BytesIO(raw)).namelist()
+            return next((kind for part, kind in _KIND_OF_PART.items() if part in names), None)
+    start = raw[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith((b"<?xml", b"<FictionBook")) and b"<FictionBook" in start:
+        return "fb2"
+    return "notebook" if start.startswith(b"{") and b'"nbformat"' in raw and b'"cells"' in raw else None
 
 
 def _extract(path: Path, kind: Kind, raw: bytes, longest: int) -> Extracted:

@@ -124,14 +124,15 @@ def _folder(top: Path, seen: set[tuple[int, int]]) -> Iterator[Found | Skipped]:
             if _again(about, seen):
                 continue
             with os.scandir(path) as entries:
-                names = [entry.name for entry in entries if _wanted(entry.name)]
+                names = [entry.name for entry in entries if is_wanted(entry.name)]
         except OSError as error:
             yield Skipped(Path(path), why_not_read(error))
             continue
         waiting.extend(os.path.join(path, name) for name in sorted(names, reverse=True))
 
 
-def _wanted(name: str) -> bool:
+def is_wanted(name: str) -> bool:
+    """Whether a file or folder of this name is the user's own: neither hidden, nor a program's, nor left behind."""
     return not (name.startswith(".") or name in _NOT_THE_USERS or _LEFT_BEHIND.fullmatch(name))
 
 

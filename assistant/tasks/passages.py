@@ -1,0 +1,301 @@
+"""A long source in passages that fit a model's window, cut where its structure allows it best.
+
+The borders are chosen together, by dynamic programming: few passages, of even length, cut at headings rather than
+between paragraphs, and only at last in a sentence or a word. Tokens are counted twice at most: in short pieces, from
+which the length of anything is estimated, and of each passage as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from assistant.memory.sentences import Span, sentences
+from assistant.memory.structure import Block, Heading, Structured, definitions, paragraphs
+from models.errors import DoesNotFit
+
+TokenCount = Callable[[str], int]
+
+LEAST_ROOM = 32  # tokens: less is no passage
+_PIECE = 600  # characters that are counted at once; a tokenizer of words may need a second for a million of them
+_STEPS = 16  # borders to choose from in the room of a passage
+_MARGIN = 0.98  # of the room: how exact the estimate is
+
+# What a cut costs, next to 1 + share² for a passage that fills a share of the room.
+_HEADING, _LEVEL, _PARAGRAPH, _LINE, _SENTENCE, _BREAK, _WORD, _ANYWHERE = 0.0, 0.05, 0.5, 0.6, 0.8, 1.5, 1.8, 2.5
+_SENTENCE_END = re.compile(r"[.!?…][\"'»”’)\]]{0,3}\s+$|[。！？｡][」』”）]{0,3}\s*$")
+_LINE_END = re.compile(r"\n\s*")
+_JOINER = "\u200d"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """``source.text[start:end]``, without white space around it.
+
+    Attributes:
+        heading: the path to it, as in ``Part I > Chapter 2``; of what has several, as much as they share. May be empty.
+        tokens: of the text alone, by the tokenizer that it was cut for.
+    """
+
+    start: int
+    end: int
+    heading: str
+    tokens: int
+
+
+class Section(NamedTuple):
+    """A part of a text from its heading to the next; ``heading`` is the path to it."""
+
+    heading: str
+    start: int
+    end: int
+
+
+class _Border(NamedTuple):
+    """A place to cut, the tokens before it, and what it costs to cut there."""
+
+    offset: int
+    tokens: float
+    cost: float
+
+
+class _Piece(NamedTuple):
+    """A block, the headings above it (its own among them), and what it costs to cut in front of it."""
+
+    block: Block
+    headings: tuple[Block, ...]
+    cost: float
+
+
+def passages_of(
+    source: Structured, count_tokens: TokenCount, room: int, *, start: int = 0, end: int | None = None
+) -> list[Passage]:
+    """The passages of ``source.text[start:end]``, in order, disjoint; only white space is in none of them.
+
+    Args:
+        count_tokens: of a text, by the model's tokenizer.
+        room: tokens of the longest passage.
+
+    Raises:
+        DoesNotFit: there is hardly any room.
+    """
+    if room < LEAST_ROOM:
+        said = f"The model's window leaves room for {max(room, 0)} tokens of the text at a time."
+        raise DoesNotFit(said, "Use a model with a larger window.")
+    text = source.text
+    end = len(text) if end is None else min(end, len(text))
+    pieces = [piece for piece in _pieces(source) if piece.block.start < end and piece.block.end > start]
+    offsets = [max(piece.block.start, start) for piece in pieces]
+    limit = room * _MARGIN
+    lengths = _Lengths(text, [start, *offsets, end], count_tokens)
+    borders = _thinned(_borders(text, start, end, pieces, lengths, limit / _STEPS), limit / _STEPS)
+    chosen = _chosen([*borders, _Border(end, lengths.before(end), 0.0)], limit)
+    spans = (span for a, b in pairwise(chosen) for span in _fitting(text, (a, b), borders, count_tokens, room))
+    return [
+        Passage(a, b, _common(pieces[max(bisect_right(offsets, a) - 1, 0) : bisect_left(offsets, b)]), tokens)
+        for a, b, tokens in spans
+    ]
+
+
+def sections_of(source: Structured) -> list[Section]:
+    """The chapters of a book, the sections of a paper: what stands under the headings of the outermost level that has
+    several, and what stands before the first. All in one of a text without headings.
+    """
+    pieces = list(_pieces(source))
+    counts = [len({piece.headings[:depth] for piece in pieces if len(piece.headings) >= depth}) for depth in range(7)]
+    depth = next((depth for depth, count in enumerate(counts) if depth and count > 1), 0)
+    found: list[tuple[tuple[Block, ...], int, int]] = []
+    has_text = True
+    for piece in pieces:
+        above, start = piece.headings[:depth], piece.block.start
+        if found and (above == found[-1][0] or not has_text):  # what is only a heading goes on with the next
+            start = found.pop()[1]
+        else:
+            has_text = False
+        found.append((above, start, piece.block.end))
+        has_text = has_text or piece.block.heading is None
+    return [Section(_path(above), start, end) for above, start, end in found]
+
+
+# ── structure ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pieces(source: Structured) -> Iterator[_Piece]:
+    if source.kind == "code":
+        for title, blocks in definitions(source.text):
+            above = (blocks[0]._replace(heading=Heading(1, title)),) if title else ()
+            for block in blocks:
+                yield _Piece(block, above, _HEADING + _LEVEL if block is blocks[0] else _PARAGRAPH)
+        return
+    path: tuple[Block, ...] = ()
+    after_heading = False
+    for block in paragraphs(source):
+        if block.heading:
+            level = block.heading.level
+            path = (*(each for each in path if each.heading and each.heading.level < level), block)
+            cost = _WORD if after_heading else _HEADING + _LEVEL * level
+        elif after_heading or source.text[block.start].islower():  # a page ends in the middle of a sentence
+            cost = _WORD
+        else:
+            cost = _PARAGRAPH if not block.lines or "\n" in source.text[block.start : block.end] else _LINE
+        yield _Piece(block, path, cost)
+        after_heading = block.heading is not None
+
+
+def _common(pieces: Sequence[_Piece]) -> str:
+    """The headings that all the text of these is under; those of the first if they share none."""
+    above = [piece.headings for piece in pieces if not piece.block.heading] or [piece.headings for piece in pieces]
+    if not above:
+        return ""
+    shared = 0
+    while all(len(each) > shared and each[shared] == above[0][shared] for each in above):
+        shared += 1
+    return _path(above[0][:shared] or above[0])
+
+
+def _path(headings: Iterable[Block]) -> str:
+    return " > ".join(block.heading.title for block in headings if block.heading)
+
+
+# ── borders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Lengths:
+    """How many tokens stand before an offset, from counts of short pieces."""
+
+    def __init__(self, text: str, cuts: Sequence[int], count_tokens: TokenCount):
+        frame = count_tokens("")  # what counting through a chat template adds to every text
+        self._offsets, self._tokens = [cuts[0]], [0.0]
+        for start, end in self._spans(text, cuts):
+            self._offsets.append(end)
+            self._tokens.append(self._tokens[-1] + max(count_tokens(text[start:end]) - frame, 0))
+
+    @staticmethod
+    def _spans(text: str, cuts: Sequence[int]) -> Iterator[Span]:
+        """Blocks together, or parts of one."""
+        start = cuts[0]
+        for before, end in pairwise(cuts):
+            if end - start > _PIECE and before > start:
+                yield start, before
+                start = before
+            while end - start > _PIECE:
+                space = text.rfind(" ", start + _PIECE // 2, start + _PIECE)
+                cut = space if space > 0 else start + _PIECE
+                yield start, cut
+                start = cut
+        if start < cuts[-1]:
+            yield start, cuts[-1]
+
+    def before(self, offset: int) -> float:
+        place = bisect_right(self._offsets, offset) - 1
+        if place + 1 == len(self._offsets):
+            return self._tokens[-1]
+        start, end = self._offsets[place : place + 2]
+        return self._tokens[place] + (self._tokens[place + 1] - self._tokens[place]) * (offset - start) / (end - start)
+
+
+def _borders(
+    text: str, start: int, end: int, pieces: Iterable[_Piece], lengths: _Lengths, step: float
+) -> Iterator[_Border]:
+    """Where the text may be cut, in order, at least every ``step`` tokens."""
+    yield _Border(start, 0.0, 0.0)
+    for block, _, cost in pieces:
+        first, last = max(block.start, start), min(block.end, end)
+        if first > start:
+            yield _Border(first, lengths.before(first), cost)
+        if lengths.before(last) - lengths.before(first) <= step:
+            continue
+        costs = {match.end(): _BREAK for match in _LINE_END.finditer(text, first, last)}
+        costs |= {begin: _cost_inside(text, begin) for begin, _ in sentences(text, first, last, lines=block.lines)}
+        for a, b in pairwise([first, *sorted(place for place in costs if place > first), last]):
+            if a > first:
+                yield _Border(a, lengths.before(a), costs[a])
+            for place in _between_words(text, a, b, int((lengths.before(b) - lengths.before(a)) / step)):
+                yield _Border(place, lengths.before(place), _cost_inside(text, place))
+
+
+def _between_words(text: str, start: int, end: int, number: int) -> Iterator[int]:
+    """So many places between two others, at even distances as far as words and letters with their accents allow."""
+    width = (end - start) // (number + 1)
+    last = start
+    for place in range(start + width, end, width) if width and number else ():
+        space = text.rfind(" ", max(last, place - width // 2), place)
+        if space > last:
+            place = space + 1
+        else:
+            while place > last and _goes_on(text, place):
+                place -= 1
+        if place > last:
+            yield place
+            last = place
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """Whether what is here belongs to the character before it."""
+    return unicodedata.category(text[place]).startswith("M") or _JOINER in text[place - 1 : place + 1]
+
+
+def _cost_inside(text: str, place: int) -> float:
+    before = text[max(place - 8, 0) : place]
+    if "\n" in before[len(before.rstrip()) :]:
+        return _LINE
+    if _SENTENCE_END.search(before):
+        return _SENTENCE
+    return _WORD if before[-1:].isspace() else _ANYWHERE
+
+
+def _thinned(borders: Iterable[_Border], step: float) -> list[_Border]:
+    """The best of those that are near to one another; the first stays."""
+    kept: list[_Border] = []
+    for border in borders:
+        if len(kept) > 1 and int(border.tokens / step) == int(kept[-1].tokens / step):
+            if border.cost < kept[-1].cost:
+                kept[-1] = border
+        else:
+            kept.append(border)
+    return kept
+
+
+def _chosen(borders: Sequence[_Border], limit: float) -> list[_Border]:
+    """The cheapest way from the first border to the last, no passage over ``limit`` tokens if that can be."""
+    best, came_from = [0.0], [0]
+    earliest = 0
+    for place in range(1, len(borders)):
+        here = borders[place]
+        while earliest < place - 1 and here.tokens - borders[earliest].tokens > limit:
+            earliest += 1
+        cost, start = min(
+            (best[before] + ((here.tokens - borders[before].tokens) / limit) ** 2, before)
+            for before in range(earliest, place)
+        )
+        best.append(cost + 1 + here.cost)
+        came_from.append(start)
+    path = [len(borders) - 1]
+    while path[-1]:
+        path.append(came_from[path[-1]])
+    return [borders[place] for place in reversed(path)]
+
+
+def _fitting(
+    text: str, between: tuple[_Border, _Border], borders: Sequence[_Border], count_tokens: TokenCount, room: int
+) -> Iterator[tuple[int, int, int]]:
+    """The passage between two borders with its tokens, trimmed; in two where the estimate was too low."""
+    first, last = between
+    said = text[first.offset : last.offset]
+    start, end = first.offset + len(said) - len(said.lstrip()), last.offset - len(said) + len(said.rstrip())
+    if start >= end:
+        return
+    tokens = count_tokens(text[start:end])
+    if tokens <= room or end - start < 2:
+        yield start, end, tokens
+        return
+    middle = (start + end) // 2
+    near = [each for each in borders if start + (end - start) // 4 < each.offset < end - (end - start) // 4]
+    cut = min(near, key=lambda each: (each.cost, abs(each.offset - middle)), default=_Border(middle, 0.0, _ANYWHERE))
+    for half in ((first, cut), (cut, last)):
+        yield from _fitting(text, half, borders, count_tokens, room)
