@@ -133,7 +133,7 @@ class Evidence:
         sound = sound_of(name)
         if cyrillic != self.is_cyrillic and len(sound) < 2:
             return True  # too short to tell across scripts
-        return any(_alike(sound, other) for other in self._sounds[not cyrillic])
+        return any(alike(sound, other) for other in self._sounds[not cyrillic])
 
 
 def sound_of(word: str) -> str:
@@ -147,7 +147,7 @@ def sound_of(word: str) -> str:
     return "".join(sounds)
 
 
-def _alike(a: str, b: str) -> bool:
+def alike(a: str, b: str) -> bool:
     """Equal but for an ending of two sounds or, in longer ones, for one sound."""
     short, long = sorted((a, b), key=len)
     if len(short) < 2:
