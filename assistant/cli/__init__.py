@@ -17,6 +17,8 @@ from assistant import __version__
 VERBS = {
     "chat": ("assistant.cli.chat:chat", "Open the chat. This is what `assistant` alone does."),
     "ask": ("assistant.cli.ask:ask", "Ask one question, print the answer, leave."),
+    "batch": ("assistant.cli.batch:batch", "Put thousands of records through a template."),
+    "label": ("assistant.cli.label:label", "Label rows by guidelines; measure how far the labels are right."),
     "models": ("assistant.cli.models:models", "List, pull, check and remove models."),
     "history": ("assistant.cli.history:history", "List, show, search, export and remove chats."),
     "memory": ("assistant.cli.memory:memory", "Add, search and remove documents and facts that answers rest on."),

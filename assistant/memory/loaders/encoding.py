@@ -86,7 +86,7 @@ def decode(raw: bytes, declared: str | None = None) -> str:
     broken = mended.count("\N{REPLACEMENT CHARACTER}")
     if (len(raw) - len(mended)) > 8 * broken:  # most of what is not ASCII is UTF-8: some bytes were damaged
         return mended
-    return _guess(raw)
+    return raw.decode(encoding_of(raw), "replace")
 
 
 def clean(text: str) -> str:
@@ -108,7 +108,12 @@ def _wide(sample: bytes) -> str | None:
     return encoding if (strange + text.count("\N{REPLACEMENT CHARACTER}")) * 50 <= len(text) else None
 
 
-def _guess(raw: bytes) -> str:
+def encoding_of(raw: bytes) -> str:
+    """The one-byte or East Asian encoding of bytes that are not UTF-8.
+
+    Raises:
+        NoText: it cannot be told.
+    """
     first = re.search(rb"[\x80-\xff]", raw)
     assert first is not None
     start = max(0, first.start() - 50)
@@ -120,14 +125,14 @@ def _guess(raw: bytes) -> str:
             costs[encoding] = _cost(sample.decode(encoding), letters) + rarity
     best = min(costs, key=costs.__getitem__, default=None)
     if best is not None and costs[best] <= _CREDIBLE * high + 12:
-        return raw.decode(best, "replace")
+        return best
     if high >= 20:
         from charset_normalizer import from_bytes
 
         if found := from_bytes(raw[start : start + _SAMPLE]).best():
-            return raw.decode(found.encoding, "replace")
+            return found.encoding
     if best is not None and high * 10 < len(sample):
-        return raw.decode(best, "replace")
+        return best
     raise NoText("is in an encoding that cannot be told: save it as UTF-8")
 
 

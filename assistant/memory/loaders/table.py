@@ -21,7 +21,7 @@ _LONGEST_ROW = 200  # lines: more is a quote that was never closed
 def rows_as_lines(text: str) -> str:
     """``text`` with one readable line a row; unchanged if it is no table of two columns or more."""
     lines = text.split("\n")
-    delimiter = _delimiter(lines[:_SNIFFED])
+    delimiter = delimiter_of(lines[:_SNIFFED])
     if delimiter is None:
         return text
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True)
@@ -72,7 +72,7 @@ def _is_header(cells: list[str]) -> bool:
     )
 
 
-def _delimiter(lines: list[str]) -> str | None:
+def delimiter_of(lines: list[str]) -> str | None:
     """The one that cuts most lines into the same number of columns, and into at least two."""
     best, most = None, 0.0
     for delimiter in _DELIMITERS:

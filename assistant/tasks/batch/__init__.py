@@ -1,0 +1,1 @@
+"""A template over thousands of records, each answered once, however often it is interrupted."""

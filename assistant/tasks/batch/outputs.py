@@ -1,0 +1,72 @@
+"""Outputs of a batch: JSON Lines or a table, a record at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from assistant.tasks.batch.job import Row
+from assistant.tasks.batch.records import columns_of, ordered, outcome_of
+from models.errors import UsageError
+
+Format = Literal["jsonl", "csv", "tsv"]
+FORMATS: tuple[Format, ...] = ("jsonl", "csv", "tsv")
+
+
+def format_of(path: Path) -> Format:
+    """By the end of the name; JSON Lines where it says nothing else."""
+    return {".csv": "csv", ".tsv": "tsv", ".tab": "tsv"}.get(path.suffix.lower(), "jsonl")  # type: ignore[return-value]
+
+
+def check_output(path: Path, input: str) -> None:
+    """Refuse an output that cannot be replaced by a new file.
+
+    Raises:
+        UsageError: it is a folder, a device, or the input itself.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", "Name a file: -o out.jsonl")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file.", "Leave out -o: the records go to standard output.")
+    if input != "-" and path.exists() and Path(input).expanduser().exists() and path.samefile(Path(input).expanduser()):
+        raise UsageError(f"{path} is the input.", "Write to another file.")
+
+
+def line_of(row: Row) -> bytes:
+    """A record as a line of JSON."""
+    text = json.dumps(_outcome(row), ensure_ascii=False)
+    # Half of a surrogate pair stays escaped, so that reading it back gives it.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def write(rows: Callable[[], Iterator[Row]], file: BinaryIO, format: Format, delimiter: str | None = None) -> None:
+    """Write all records. A table is gone through twice: its columns are those of any record.
+
+    Args:
+        delimiter: of a table; a comma, or a tab for TSV.
+    """
+    if format == "jsonl":
+        for row in rows():
+            file.write(line_of(row))
+        return
+    columns: dict[str, None] = {}
+    for row in rows():
+        columns |= dict.fromkeys(columns_of(_outcome(row)))
+    text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="", write_through=True)
+    mark = "\t" if format == "tsv" else delimiter or ","
+    table = csv.DictWriter(
+        text, ordered(list(columns)), restval="", extrasaction="ignore", delimiter=mark, lineterminator="\n"
+    )
+    table.writeheader()
+    for row in rows():
+        table.writerow(columns_of(_outcome(row)))
+    text.detach()
+
+
+def _outcome(row: Row) -> dict[str, object]:
+    unread = row.error is not None and not row.values
+    return outcome_of(row.values, row.answer, f"{row.where} {row.error}" if unread else row.error)
