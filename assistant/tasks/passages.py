@@ -1,8 +1,8 @@
 """A long source in passages that fit a model's window, cut where its structure allows it best.
 
 The borders are chosen together, by dynamic programming: few passages, of even length, cut at headings rather than
-between paragraphs, and only at last in a sentence or a word. Tokens are counted twice at most: in short pieces, from
-which the length of anything is estimated, and of each passage as it is.
+between paragraphs, and only at last in a sentence or a word. A tokenizer takes seconds for a book: tokens are counted
+once, in short pieces, and again only where a passage begins or ends inside one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TokenCount = Callable[[str], int]
 LEAST_ROOM = 32  # tokens: less is no passage
 _PIECE = 600  # characters that are counted at once; a tokenizer of words may need a second for a million of them
 _STEPS = 16  # borders to choose from in the room of a passage
-_MARGIN = 0.98  # of the room: how exact the estimate is
+_MARGIN = 0.98  # of the room: how exact a sum of pieces is
 
 # What a cut costs, next to 1 + share² for a passage that fills a share of the room.
 _HEADING, _LEVEL, _PARAGRAPH, _LINE, _SENTENCE, _BREAK, _WORD, _ANYWHERE = 0.0, 0.05, 0.5, 0.6, 0.8, 1.5, 1.8, 2.5
@@ -39,7 +39,7 @@ class Passage:
 
     Attributes:
         heading: the path to it, as in ``Part I > Chapter 2``; of what has several, as much as they share. May be empty.
-        tokens: of the text alone, by the tokenizer that it was cut for.
+        tokens: of the text alone, by the tokenizer that it was cut for; one or two too many at most.
     """
 
     start: int
@@ -95,7 +95,7 @@ def passages_of(
     lengths = _Lengths(text, [start, *offsets, end], count_tokens)
     borders = _thinned(_borders(text, start, end, pieces, lengths, limit / _STEPS), limit / _STEPS)
     chosen = _chosen([*borders, _Border(end, lengths.before(end), 0.0)], limit)
-    spans = (span for a, b in pairwise(chosen) for span in _fitting(text, (a, b), borders, count_tokens, room))
+    spans = (span for a, b in pairwise(chosen) for span in _fitting(text, a.offset, b.offset, borders, lengths, room))
     return [
         Passage(a, b, _common(pieces[max(bisect_right(offsets, a) - 1, 0) : bisect_left(offsets, b)]), tokens)
         for a, b, tokens in spans
@@ -166,14 +166,15 @@ def _path(headings: Iterable[Block]) -> str:
 
 
 class _Lengths:
-    """How many tokens stand before an offset, from counts of short pieces."""
+    """How many tokens a part of the text has, from counts of short pieces."""
 
     def __init__(self, text: str, cuts: Sequence[int], count_tokens: TokenCount):
-        frame = count_tokens("")  # what counting through a chat template adds to every text
-        self._offsets, self._tokens = [cuts[0]], [0.0]
+        self._text, self._count_tokens = text, count_tokens
+        self._frame = count_tokens("")  # what counting through a chat template adds to every text
+        self._offsets, self._tokens = [cuts[0]], [0]
         for start, end in self._spans(text, cuts):
             self._offsets.append(end)
-            self._tokens.append(self._tokens[-1] + max(count_tokens(text[start:end]) - frame, 0))
+            self._tokens.append(self._tokens[-1] + self._count(start, end))
 
     @staticmethod
     def _spans(text: str, cuts: Sequence[int]) -> Iterator[Span]:
@@ -191,7 +192,19 @@ class _Lengths:
         if start < cuts[-1]:
             yield start, cuts[-1]
 
+    def _count(self, start: int, end: int) -> int:
+        return max(self._count_tokens(self._text[start:end]) - self._frame, 0) if start < end else 0
+
+    def between(self, start: int, end: int) -> int:
+        """Tokens of this part; what is not a whole piece is counted."""
+        first, last = bisect_left(self._offsets, start), bisect_right(self._offsets, end) - 1
+        if first > last:
+            return self._frame + self._count(start, end)
+        rest = self._count(start, self._offsets[first]) + self._count(self._offsets[last], end)
+        return self._frame + self._tokens[last] - self._tokens[first] + rest
+
     def before(self, offset: int) -> float:
+        """Tokens up to there, about."""
         place = bisect_right(self._offsets, offset) - 1
         if place + 1 == len(self._offsets):
             return self._tokens[-1]
@@ -282,20 +295,21 @@ def _chosen(borders: Sequence[_Border], limit: float) -> list[_Border]:
 
 
 def _fitting(
-    text: str, between: tuple[_Border, _Border], borders: Sequence[_Border], count_tokens: TokenCount, room: int
+    text: str, start: int, end: int, borders: Sequence[_Border], lengths: _Lengths, room: int
 ) -> Iterator[tuple[int, int, int]]:
-    """The passage between two borders with its tokens, trimmed; in two where the estimate was too low."""
-    first, last = between
-    said = text[first.offset : last.offset]
-    start, end = first.offset + len(said) - len(said.lstrip()), last.offset - len(said) + len(said.rstrip())
-    if start >= end:
+    """What is between two borders, trimmed, with its tokens; in two where it is longer than was estimated."""
+    said = text[start:end]
+    first, last = start + len(said) - len(said.lstrip()), end - len(said) + len(said.rstrip())
+    if first >= last:
         return
-    tokens = count_tokens(text[start:end])
-    if tokens <= room or end - start < 2:
-        yield start, end, tokens
+    tokens = lengths.between(start, end)
+    if tokens > room:
+        tokens = lengths.between(first, last)  # a thousand empty lines are tokens, too
+    if tokens <= room or last - first < 2:
+        yield first, last, tokens
         return
-    middle = (start + end) // 2
-    near = [each for each in borders if start + (end - start) // 4 < each.offset < end - (end - start) // 4]
-    cut = min(near, key=lambda each: (each.cost, abs(each.offset - middle)), default=_Border(middle, 0.0, _ANYWHERE))
-    for half in ((first, cut), (cut, last)):
-        yield from _fitting(text, half, borders, count_tokens, room)
+    middle, reach = (first + last) // 2, (last - first) // 4
+    near = [each for each in borders if abs(each.offset - middle) < reach]
+    cut = min(near, key=lambda each: (each.cost, abs(each.offset - middle)), default=None)
+    for a, b in pairwise((first, cut.offset if cut else middle, last)):
+        yield from _fitting(text, a, b, borders, lengths, room)

@@ -29,7 +29,7 @@ def cut(source: Source | str, room: int = 200, **span: int) -> list[Passage]:
         text = source.text[passage.start : passage.end]
         assert text
         assert text == text.strip()
-        assert passage.tokens == count(text) <= room
+        assert count(text) <= passage.tokens <= min(room, count(text) * 1.05 + 5)
         assert not source.text[place : passage.start].strip()
         place = passage.end
     assert not source.text[place : span.get("end")].strip()
@@ -87,7 +87,7 @@ def test_one_endless_line_is_cut_in_even_parts(text: str) -> None:
     assert not any(source.text[p.start] == "\u0301" for p in passages)
 
 
-def test_each_character_is_counted_twice_at_most() -> None:
+def test_hardly_any_character_is_counted_twice() -> None:
     counted = 0
 
     def counting(text: str) -> int:
@@ -99,7 +99,7 @@ def test_each_character_is_counted_twice_at_most() -> None:
     for endless in (text, text.replace("\n", " "), "x" * len(text)):
         counted = 0
         passages_of(source_of(endless), counting, 300)
-        assert counted < 2.2 * len(endless)
+        assert counted < 1.6 * len(endless)
 
 
 def test_any_text_of_any_density_is_covered() -> None:
