@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from models.errors import ModelError
+
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled", "repetition"]
 DraftMode = Literal["auto", "off", "lookup", "model"]
@@ -197,6 +199,18 @@ Event = Progress | Delta | Result
 OnProgress = Callable[[Progress], None]
 
 
+class NoProbabilities(ModelError):
+    """The model chose, but nobody can say how probable its choices are: it is on a server that does not tell.
+
+    Attributes:
+        likeliest: what it chose.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, likeliest: str = ""):
+        super().__init__(message, hint)
+        self.likeliest = likeliest
+
+
 class Engine(Protocol):
     """One model, ready to answer. One call at a time; only :meth:`cancel` may come from another thread."""
 
@@ -234,6 +248,7 @@ class Engine(Protocol):
 
         Raises:
             UsageError: there are no choices, one is empty, or one comes twice.
+            NoProbabilities: a server chose, and does not say how probable the choices are.
             as :meth:`generate`; Cancelled: :meth:`cancel` was called meanwhile.
         """
         ...
