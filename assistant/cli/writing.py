@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -29,7 +30,7 @@ def write_out(text: str, output: str | None) -> None:
         raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
 
 
-def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), file: IO[str] | None = None) -> None:
     """Columns as wide as what they show, letters of two cells counted as two; the columns ``right`` to the right."""
     widths = [max(cell_len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -37,7 +38,7 @@ def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Non
         for column, (text, width) in enumerate(zip(row, widths, strict=True)):
             space = " " * (width - cell_len(text))
             cells.append(space + text if column in right else text + space)
-        click.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip(), file=file)
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:

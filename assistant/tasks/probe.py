@@ -78,7 +78,9 @@ def fit(features: Floats, targets: NDArray[np.int64], labels: int) -> tuple[Prob
     best = _PENALTIES[overall.argmin()]
     weights = right.T @ ((singular / (singular**2 + best))[:, None] * seen)
     bias = (root**2 * onehot).sum(0) / n - mean @ weights
-    surprise = [-np.log(_softmax(t * honest)[np.arange(n), targets]).mean() for t in _TEMPERATURES]
+    doubt = 1 / (n + 2)  # even if all were right (Platt 1999): few rows do not make it sure
+    wanted = onehot * (1 - doubt) + (1 - onehot) * doubt / (labels - 1)
+    surprise = [-(wanted * np.log(_softmax(t * honest) + 1e-300)).sum() for t in _TEMPERATURES]
     return Probe(weights, bias, float(_TEMPERATURES[int(np.argmin(surprise))])), honest
 
 

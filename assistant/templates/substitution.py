@@ -46,13 +46,15 @@ def substitute(text: str, render: Callable[[str, bool], str]) -> str:
 
 
 def shown(value: Any, language: str, alone: bool) -> str:
-    """A value as it stands in a prompt: a list with commas, or by line with dashes where it is alone on its line; a
-    schema as JSON; yes and no in the language."""
+    """A value as it stands in a prompt: a list with commas (items that have one in quotes), or by line with dashes if
+    it is alone on its line; a schema as JSON; yes and no in the language."""
     match value:
         case bool():
             return _TRUTH[language][value]
         case list() | tuple():
-            return "\n".join(f"- {item}" for item in value) if alone else ", ".join(map(str, value))
+            if alone:
+                return "\n".join(f"- {item}" for item in value)
+            return ", ".join(f'"{item}"' if "," in str(item) else str(item) for item in value)
         case Mapping():
             return json.dumps(value, ensure_ascii=False)
         case float():

@@ -1,0 +1,341 @@
+"""``assistant label``: labels by guidelines, how far they are right, and what the user's corrections teach."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assistant import settings as user_settings
+from assistant.cli.interrupt import interruptible
+from assistant.cli.label_report import print_report, report_json
+from assistant.cli.loading import Loaded, load
+from assistant.cli.writing import print_json, write_out
+from assistant.engine.counting import TokenCounter
+from assistant.memory.files import printable
+from assistant.tasks import label as labelling
+from assistant.tasks.agreement import Labels, folded, labels_in
+from assistant.tasks.asking import Asking, kept_in
+from assistant.tasks.batch import inputs
+from assistant.tasks.batch.inputs import open_input
+from assistant.tasks.batch.outputs import check_output
+from assistant.tasks.batch.records import Broken, Fields, Record, columns_of
+from assistant.tasks.batch.running import EngineWorker
+from assistant.tasks.label import Given, Labelled
+from models.errors import Cancelled, UsageError
+from models.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from assistant.memory.embedding import Embedder
+    from assistant.templates.fields import Language
+
+_REVIEWED = "correct"  # the column of a file to correct
+_IN_REPORT, _TO_REVIEW = 10, 30
+_SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".json": None}
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An input: its records, those that cannot be read, and the name of the field with the text."""
+
+    name: str
+    records: list[Record]
+    broken: list[Broken]
+    field: str
+
+    def column(self, *names: str) -> str:
+        """The first of these columns that there is.
+
+        Raises:
+            UsageError: there is none; it names those that there are.
+        """
+        have = dict.fromkeys(name for record in self.records for name in record.values)
+        for name in names:
+            if name in have:
+                return name
+        raise UsageError(f"{self.name} has no column {names[0]!r}. It has: {', '.join(have) or 'none'}.")
+
+
+@click.command(short_help="Label the rows of a table by guidelines, and measure how far the labels are right.")
+@click.argument("input", default="-")
+@click.option(
+    "--labels", metavar="LIST", help="By comma; one with a comma stands in quotes. Default: those of --truth."
+)
+@click.option("--guidelines", metavar="TEXT|@FILE", help="What each label means, and how doubtful cases are decided.")
+@click.option("--examples", metavar="FILE", help="Rows labelled by hand: some of each label are shown to the model.")
+@click.option(
+    "--field", metavar="NAME", help="The column with the text. Default: text, input, content, or the only one."
+)
+@click.option("--truth", metavar="COLUMN", help="A column labelled by hand, to compare with.")
+@click.option("--review", type=click.IntRange(0), metavar="N", help="List the N rows that are least certain.")
+@click.option("--review-out", metavar="FILE", help="Write them to a CSV file, to be corrected in a spreadsheet.")
+@click.option("--corrections", metavar="FILE", help="That file, corrected: what it teaches is used if it is better.")
+@click.option("-o", "--output", metavar="FILE", help="Where the rows go: .csv, .tsv or .jsonl. Default: stdout.")
+@click.option("-m", "--model", metavar="MODEL", help="Catalogue id, store name, or path of a GGUF file.")
+@click.option(
+    "--option",
+    "options",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="An option of loading, as -o of `assistant ask`. Repeatable.",
+)
+@click.option(
+    "--language",
+    type=click.Choice(["auto", "en", "ru"]),
+    default="auto",
+    help="In which language the model is told what to do; by default that of each text.",
+)
+@click.option("--input-format", type=click.Choice(inputs.FORMATS), help="Default: by the name; of stdin jsonl.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout; without -o the rows are in it.")
+def label(
+    input: str,
+    labels: str | None,
+    guidelines: str | None,
+    examples: str | None,
+    field: str | None,
+    truth: str | None,
+    review: int | None,
+    review_out: str | None,
+    corrections: str | None,
+    output: str | None,
+    model: str | None,
+    options: tuple[tuple[str, str], ...],
+    language: str,
+    input_format: inputs.Format | None,
+    as_json: bool,
+) -> None:
+    """Label the rows of a table by guidelines, and measure how far the labels are right.
+
+        assistant label tickets.csv --labels "bug,feature,question" --guidelines @rules.txt -o labelled.csv
+        assistant label tickets.csv --truth by_hand -o labelled.csv
+        assistant label tickets.csv --labels "bug,feature,question" --review-out review.csv -o labelled.csv
+        assistant label tickets.csv --labels "bug,feature,question" --corrections review.csv -o labelled.csv
+
+    Rows keep their columns and their order, and get `label`, `confidence` (the label's probability), `by` (the model,
+    a probe or a combination that corrections taught, or a person), and as JSON `probabilities`. What a model has
+    answered under the same guidelines is kept for a month: an interrupted run goes on, and another column or other
+    corrections ask nothing again.
+
+    Exit codes: 0 all rows are labelled, 1 some are not (they are listed, and have an `error`), 2 usage, 3 model missing
+    or unusable, 130 stopped by Ctrl+C, 143 by SIGTERM.
+    """
+    suffix = _suffix_of(output, input)
+    if review_out is not None and Path(review_out).suffix.lower() != ".csv":
+        raise UsageError("What is to be corrected is written as a table.", "--review-out review.csv")
+    for written in (output, review_out):
+        for taken in (input, examples, corrections):
+            if written is not None and taken is not None:
+                check_output(Path(written).expanduser(), taken)
+    named = None
+    if labels is not None:
+        named = Labels(each for row in csv.reader(labels.splitlines(), skipinitialspace=True) for each in row)
+    rules = _guidelines(guidelines)
+    read = _read(input, Fields(field, (truth,) if truth is not None else ()), input_format)
+    by_hand = read.column(truth) if truth is not None else None
+    if by_hand == read.field:
+        raise UsageError(f"--truth and the text are the same column, {by_hand!r}.", "--field NAME, --truth COLUMN")
+    shown = _read_labelled(examples, read.field) if examples is not None else None
+    shown_in = shown.column("label", *([truth] if truth else [])) if shown else ""
+    source, column = (read, by_hand) if by_hand else (shown, shown_in)
+    if named is None and source and column:
+        named = labels_in((labelling.cell_of(each, column) for each in source.records), labelling.MOST_LABELS)
+    if named is None:
+        raise UsageError("There are no labels to choose from.", '--labels "bug,feature,question"')
+    said = labelling.truth_of(read.records, by_hand, named, read.name) if by_hand else None
+    given = _given(shown, shown_in, named) if shown else []
+    corrected: list[Given] = []
+    if corrections is not None:
+        reviewed = _read_labelled(corrections, read.field)
+        corrected = _given(reviewed, reviewed.column(_REVIEWED, *([truth] if truth else [])), named)
+        spelled = {folded(each.text): each.text for each in read.records}  # a spreadsheet may have changed spaces
+        corrected = [replace(each, text=spelled.get(folded(each.text), each.text)) for each in corrected]
+
+    settings = user_settings.load()
+    loaded = load(model, options, settings)
+    with closing(loaded.engine):
+        told: Language | None = None if language == "auto" else "ru" if language == "ru" else "en"
+        if given:
+            counter, window = TokenCounter(loaded.engine), loaded.engine.load().context_length
+            given = labelling.choose_examples(given, named, (r.text for r in read.records), counter.text, window)
+            click.echo(f"{len(given)} examples are shown to the model.", err=True)
+        filled = labelling.filled_of(named, rules, given, told)
+        asking = Asking(
+            filled,
+            loaded.generation_for(filled.template.options),
+            fingerprint(loaded.installed.path),
+            kept_in() if settings.history else None,
+        )
+        in_prompt = {each.text for each in given}  # these have their label
+        texts = [
+            text for text in (*(r.text for r in read.records), *(c.text for c in corrected)) if text not in in_prompt
+        ]
+        _ask(asking, texts, loaded)
+    embedder = cache(_embedder)
+    learnt = None
+    if corrections is not None:
+        learnt = labelling.learn_from(corrected, asking.answers, given, named, embedder)
+    rows = labelling.labelled(
+        read.records, asking.answers, given, corrected, learnt, embedder() if learnt and learnt.probe else None
+    )
+    compared = labelling.compare(rows, said, named) if said else None
+    unsure = labelling.least_certain(rows)[: _TO_REVIEW if review is None and review_out else review or _IN_REPORT]
+    outcomes = list(_outcomes(rows, read.broken))
+    if output is not None or not as_json:
+        write_out(_table(outcomes, suffix), output)
+    if review_out is not None:
+        _write_review(review_out, unsure, read.field)
+    failed = sum("error" in each for each in outcomes)
+    if as_json:
+        report = report_json(named, rows, compared, learnt, unsure, failed)
+        print_json(report if output is not None else {**report, "rows": outcomes})
+    else:
+        stream = sys.stderr if output is None else sys.stdout
+        print_report(named, rows, compared, learnt, [] if review_out or review == 0 else unsure, stream)
+    for each in [each for each in outcomes if "error" in each][:_TO_REVIEW]:
+        click.echo(f"not labelled: {printable(each['error'])}", err=True)
+    if failed:
+        sys.exit(1)
+
+
+def _read(name: str, fields: Fields, format: inputs.Format | None = None) -> _Read:
+    """All records of an input.
+
+    Raises:
+        UsageError: it cannot be read, has no rows, or which field is the text cannot be told.
+    """
+    records: list[Record] = []
+    broken: list[Broken] = []
+    for each in open_input(name, fields, format=format, stdin=sys.stdin.buffer, spool=True).read():
+        if isinstance(each, Record):
+            records.append(each)
+        else:
+            broken.append(each)
+    if not records:
+        reason = f"none of its rows can be read: {broken[0].where} {broken[0].reason}" if broken else "it has no rows"
+        raise UsageError(f"{printable(name)}: {reason}.", "Give a table with a header, or JSON Lines.")
+    return _Read(name, records, broken, fields.name(records[0].values) or "text")
+
+
+def _read_labelled(name: str, field: str) -> _Read:
+    """A file that a person labelled: its text is in the column of that name, or in ``text``."""
+    if name == "-":
+        raise UsageError("Only what is to be labelled can come from stdin.", "Name a file.")
+    try:
+        read = _read(name, Fields(field))
+    except UsageError:
+        try:
+            read = _read(name, Fields("text"))
+        except UsageError:
+            read = _read(name, Fields(field))  # what it says of this one
+    for each in read.broken:
+        click.echo(f"{printable(name)}: {each.where} {each.reason}", err=True)
+    return read
+
+
+def _given(read: _Read, column: str, labels: Labels) -> list[Given]:
+    found, contradicted = labelling.given_labels(read.records, column, labels, read.name)
+    if contradicted:
+        click.echo(f"{read.name}: {contradicted} texts have two different labels and are left out.", err=True)
+    return found
+
+
+def _guidelines(given: str | None) -> str:
+    if given is None or not given.startswith("@"):
+        return given or ""
+    from assistant.memory.documents import load as load_document
+
+    try:
+        text = load_document(Path(given[1:]).expanduser()).text
+    except OSError as error:
+        raise UsageError(f"{given[1:]} cannot be read: {error.strerror}.", "--guidelines @FILE") from error
+    if not text.strip():
+        raise UsageError(f"{given[1:]} is empty.", "Say what each label means.")
+    return text
+
+
+def _ask(asking: Asking, texts: Sequence[str], loaded: Loaded) -> None:
+    from assistant.cli.progress import ProgressBar
+
+    stopped = threading.Event()
+    with ProgressBar(unit="rows") as bar:
+        try:
+            for done, total in interruptible(asking.ask(texts, [EngineWorker(loaded.engine)], stopped), stopped.set):
+                bar.update(done, total, "labelling")
+        except Cancelled as error:
+            raise Cancelled("Stopped.", "What the model has answered is kept: the same command goes on.") from error
+
+
+def _embedder() -> Embedder:
+    from assistant.memory.embedding import load_embedder
+
+    return load_embedder()
+
+
+def _suffix_of(output: str | None, input: str) -> str:
+    name = input if output is None else output
+    suffix = Path(name).suffix.lower()
+    if suffix in _SUFFIXES:
+        return suffix
+    if output is None:
+        return ".jsonl"
+    raise UsageError(f"The name of {output} does not say how rows are written.", "-o FILE.csv, FILE.tsv or FILE.jsonl")
+
+
+def _outcomes(rows: Sequence[Labelled], broken: Sequence[Broken]) -> Iterator[dict[str, Any]]:
+    """The rows of the output, in the order of the input; own columns of our names are kept as ``input.NAME``."""
+    by_number: dict[int, dict[str, Any]] = {
+        each.number: {"label": None, "confidence": None, "error": f"{each.where} {each.reason}"} for each in broken
+    }
+    for row in rows:
+        own: dict[str, Any] = {}
+        for name, value in row.record.values.items():
+            while name in ("label", "confidence", "by", "probabilities", "error") or name in own:
+                name = f"input.{name}"
+            own[name] = value
+        own |= {"label": row.label, "confidence": None if row.confidence is None else round(row.confidence, 4)}
+        if row.label is None:
+            own["error"] = f"{row.record.where}: {row.problem}"
+        else:
+            own |= {"by": row.by, "probabilities": {name: round(p, 6) for name, p in row.probabilities.items()}}
+        by_number[row.record.number] = own
+    return (by_number[number] for number in sorted(by_number))
+
+
+def _table(outcomes: Sequence[dict[str, Any]], suffix: str) -> str:
+    delimiter = _SUFFIXES[suffix]
+    if delimiter is None:
+        return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in outcomes)
+    cells = [columns_of({k: v for k, v in each.items() if k != "probabilities"}) for each in outcomes]
+    ours = ("label", "confidence", "by", "error")
+    names = dict.fromkeys(name for row in cells for name in row)
+    columns = [*(name for name in names if name not in ours), *(name for name in ours if name in names)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(cells)
+    return text.getvalue()
+
+
+def _write_review(path: str, rows: Sequence[Labelled], field: str) -> None:
+    """With a mark of UTF-8, without which spreadsheets take Cyrillic for something else."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(["\ufeff" + field, "label", "confidence", _REVIEWED])
+    writer.writerows([row.record.text, row.label, f"{row.confidence or 0:.2f}", ""] for row in rows)
+    write_out(text.getvalue(), path)
+    click.echo(
+        f"{len(rows)} rows to look over are in {path}: write the right label into the column {_REVIEWED!r}, also where "
+        "the label is right already, and give the file to --corrections.",
+        err=True,
+    )
