@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 Kind = Literal["number", "ordinal", "share", "year", "date", "weekday", "time", "period"]
@@ -200,6 +201,7 @@ _AFTER = re.compile(
 _PERCENT = re.compile(r"\s?(?:%|percent\b|per cent\b|процент\w*|percentage points?)", re.IGNORECASE)
 _CENTURY = re.compile(r"\s?[-–]?\s?(?:centur(?:y|ies)|век\w{0,2}|столети\w+|вв?\.)(?![^\W\d_])", re.IGNORECASE)
 _ROMAN_CENTURY = re.compile(r"(?<!\w)([XVI]{1,6})(?=\s?[-–]?\s?(?:centur|век|столети|вв?\.))")
+_OF_EVERY = re.compile(r"\s+(?:of every|in(?: every)?|out of(?: every)?|из(?: каждых)?)\s+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _PAST = re.compile(r"(half|quarter)\s+past\s+(\w+)", re.IGNORECASE)
 _WORDED_CLOCK = re.compile(rf"\s+(?:(?:часа?|часов)(?!\w)\s*)?(?:{_HALF_DAY}|(?P<oclock>o['’]clock))", re.IGNORECASE)
@@ -233,7 +235,27 @@ def numbers(text: str) -> list[Number]:
         for number in pattern(text, taken):
             found.append(number)
             taken[number.start : number.end] = b"\1" * (number.end - number.start)
-    return sorted(found, key=lambda number: number.start)
+    found.sort(key=lambda number: number.start)
+    for place, (one, next_one) in enumerate(pairwise(found)):
+        if share := _share_of(text, one, next_one):
+            found[place] = replace(one, bears=one.bears | share)
+    return found
+
+
+def _share_of(text: str, part: Number, whole: Number) -> frozenset[str]:
+    """83 of every 100, one in ten, три четверти: as a percentage."""
+    between = text[part.end : whole.start]
+    if whole.kind in ("share", "ordinal") and between.isspace():
+        bottom = {"quarter": 4, "четвер": 4, "third": 3, "thirds": 3, "трети": 3, "fifths": 5}
+        of = next(
+            (value for word, value in bottom.items() if text[whole.start : whole.end].casefold().startswith(word)), 0
+        )
+    elif _OF_EVERY.fullmatch(between) and (tops := [int(value) for value in whole.values if value.isdigit()]):
+        of = tops[0]
+    else:
+        return frozenset()
+    tops = [int(value) for value in part.values if value.isdigit() and len(value) < 10]
+    return frozenset(f"{round(100 * top / of)}%" for top in tops if 0 < top <= of)
 
 
 def plain(value: Decimal | int | str) -> str:

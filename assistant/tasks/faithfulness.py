@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +23,7 @@ from assistant.engine.engine import Event, GenerateOptions, Message, Result
 from assistant.memory.sentences import Span
 from assistant.memory.stemming import language_of, stems
 from assistant.numerals import Number, numbers
-from assistant.tasks.support import Ids, Indexed, Name, counted, long_sound, rarity
+from assistant.tasks.support import Ids, Indexed, Name, counted, fold, long_sound, rarity
 
 if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
@@ -40,10 +40,15 @@ NUMBER_FIT = 0.5  # of the best fitting place: how well the place of a number mu
 NAME_FIT = 0.3
 BEST_FIT = 0.85  # where the best fitting place has another of its kind
 BETTER = 1.2
+NEARER = 1.4
+FIRST_SENTENCES = 4
+OFTEN = 0.05  # of the sentences
 MEANING = 0.35  # cosine above which a sentence in another language may say the same
 
 _QUOTATION = re.compile(r"«([^«»]{2,400})»|“([^“”„]{2,400})[”“]|„([^“”„]{2,400})[“”]|(?<!\d)\"([^\"\n]{2,400})\"")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_CLAUSE = re.compile(r"[,;:]\s|\s[—–-]\s|\s(?:and|but|while|и|а|но)\s")
+_FIRST_PERSON = re.compile(r"(?<!\w)(?:I|we|my|our|[Яя]|[Мм]ы|[Мм]ой|[Мм]оя|[Нн]аш\w*|мне|меня|нам|нас)(?!\w)")
 _NUMBERING = re.compile(r"^\s*(?:[-*•]\s+|\d{1,3}[.)]\s+)")
 
 
@@ -93,6 +98,17 @@ class _Claim:
     name: Name | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Feature:
+    """What a sentence of the source can have of the point: a word (``stem``) or a claim, where it stands in the
+    point, and how much it tells."""
+
+    place: int
+    weight: float
+    stem: str
+    claim: _Claim | None
+
+
 class _Checked:
     """One point held against its source."""
 
@@ -123,33 +139,48 @@ class _Checked:
                 found.append(_Claim(text, "number", number.start, indexed.having_number(number), number=number))
         for name in indexed.names_in(self.body):
             found.append(_Claim(name.text, "name", name.start, indexed.having_name(name.text), name=name))
-        return [
-            _Claim(one.text, one.kind, one.place, one.ids[self.allowed[one.ids]], one.number, one.name) for one in found
-        ]
+        found = [replace(one, ids=one.ids[self.allowed[one.ids]]) for one in found]
+        return [replace(one, ids=self._pooled(one, found)) if one.name else one for one in found]
+
+    def _pooled(self, claim: _Claim, claims: Sequence[_Claim]) -> Ids:
+        """Where any word of the same name stands that belongs to nobody else: Anna Smirnova is there where Smirnova
+        is."""
+        found = [claim.ids]
+        words = {word for one in claims if _same_phrase(one, claim) for word in self.indexed.spelled(one.text)}
+        for one in claims:
+            if one is not claim and _same_phrase(one, claim) and self._belong(one, claim):
+                beside = [self.indexed.neighbours.get(word, set()) for word in self.indexed.spelled(one.text)]
+                if set().union(*beside) <= words:
+                    found.append(one.ids)
+        return np.unique(np.concatenate(found))
 
     @cached_property
-    def features(self) -> tuple[list[tuple[int, float, _Claim | None]], Weights, Weights]:
-        """What the point has of the source: where it stands in the point, its weight, the claim that it is; then for
-        each of these which sentences have it (features, sentences), alone and with those beside them."""
+    def features(self) -> tuple[list[_Feature], Weights, Weights]:
+        """What the point has of the source, and which sentences have each of these (features, sentences): alone, and
+        with those beside them."""
         indexed, of = self.indexed, len(self.indexed)
-        found: list[tuple[int, float, _Claim | None, Ids]] = []
+        found: list[_Feature] = []
+        having: list[Ids] = []
         for claim in self.claims:
-            if len(claim.ids):
-                found.append((claim.place, rarity(claim.ids, of), claim, claim.ids))
+            same = [ids for one, ids in zip(found, having, strict=True) if one.claim and _same_phrase(one.claim, claim)]
+            if len(claim.ids) and not any(np.array_equal(ids, claim.ids) for ids in same):
+                found.append(_Feature(claim.place, rarity(claim.ids, of), "", claim))
+                having.append(claim.ids)
         claimed = {place for one in self.claims for place in range(one.place, one.place + len(one.text))}
         seen = set()
         for match in _WORD.finditer(self.body):
             if match.start() in claimed:
                 continue
             for stem in stems(match[0])[:1]:
-                ids = indexed.by_stem.get(stem)
+                ids = indexed.having_stem(stem)
                 if ids is None and (code := long_sound(stem)) and self.foreign:
                     ids = indexed.by_sound.get(code)
                 if ids is not None and stem not in seen:
                     seen.add(stem)
-                    found.append((match.start(), rarity(ids, of), None, ids))
+                    found.append(_Feature(match.start(), rarity(ids, of), stem, None))
+                    having.append(ids)
         own = np.zeros((len(found), of), dtype=np.float32)
-        for row, (*_, ids) in enumerate(found):
+        for row, ids in enumerate(having):
             own[row, ids] = 1
         near = own.copy()
         for distance, share in enumerate(NEAR, 1):
@@ -158,7 +189,7 @@ class _Checked:
                 np.maximum(near[:, :-distance], share * own[:, distance:], out=near[:, :-distance])
         own *= self.allowed
         near *= self.allowed
-        return [one[:3] for one in found], own, near
+        return found, own, near
 
     @cached_property
     def meanings(self) -> Weights | None:
@@ -166,7 +197,7 @@ class _Checked:
         if not self.embedder or not self.foreign:
             return None
         features, own, _ = self.features
-        weights = np.array([weight for _, weight, _ in features], dtype=np.float32)
+        weights = np.array([feature.weight for feature in features], dtype=np.float32)
         scores = weights @ own if len(features) else self.allowed.astype(np.float32)
         chosen = np.argsort(-scores, kind="stable")[:24]
         vectors = self.embedder.passages([self.text, *(self.indexed.sentence(int(one)) for one in chosen)])
@@ -178,12 +209,9 @@ class _Checked:
         """How much of the point, without the claim itself, each sentence has: alone, and with its neighbours."""
         features, own, near = self.features
         weights = np.zeros(len(features), dtype=np.float32)
-        for row, (place, weight, other) in enumerate(features):
-            if other is not None and (other is claim or _same_phrase(other, claim)):
-                continue
-            between = self.body[min(place, claim.place) : max(place, claim.place)]
-            distance = between.count(" ") + 4 * len(re.findall(r"[,;]\s|\s(?:and|but|while|и|а|но)\s", between))
-            weights[row] = weight / (1 + distance / CLOSE)
+        for row, feature in enumerate(features):
+            if not (feature.claim and (feature.claim is claim or _same_phrase(feature.claim, claim))):
+                weights[row] = feature.weight / (1 + _distance(self.body, feature.place, claim.place) / CLOSE)
         alone, around = weights @ own, weights @ near
         if self.meanings is not None:
             bonus = self.meanings * max(1.0, float(weights.sum()))
@@ -197,16 +225,75 @@ class _Checked:
         best = float(around.max(initial=0))
         if best <= 0:
             return True  # nothing else of the point is in the source
-        here, here_alone = float(around[claim.ids].max()), float(alone[claim.ids].max())
-        wanted = NUMBER_FIT if claim.kind == "number" else NAME_FIT
+        place = int(claim.ids[int(np.argmax(around[claim.ids]))])
+        here, here_alone = float(around[place]), float(alone[claim.ids].max())
+        wanted = NUMBER_FIT if claim.number else 0 if self._is_spoken_of(claim, alone) else NAME_FIT
         holders = np.zeros(len(self.indexed), dtype=bool)
         holders[claim.ids] = True
+        shared = self.features[1].sum(axis=0) - holders  # beside the claim itself
+        if self.foreign and shared[int(np.argmax(around))] < 2 and self.meanings is None:
+            return True  # too little in common to tell places apart
         rivals = np.flatnonzero((alone > max(BETTER * here_alone, 0.6 * alone.max(initial=0))) & ~holders)
         if any(self._has_another(int(rival), claim) for rival in rivals[np.argsort(-alone[rivals])][:4]):
             wanted = BEST_FIT
         if here < wanted * best:
             return False
-        return not (claim.number and self._counts_otherwise(claim, around))
+        if claim.number and self._counts_otherwise(claim, around, here):
+            return False
+        return self.foreign or not self._is_farther(claim, place)
+
+    def _is_spoken_of(self, claim: _Claim, alone: Weights) -> bool:
+        """Whether a source names it once and goes on to speak of it by other words: its subject, or its author."""
+        first = int(claim.ids[0])
+        best = int(np.argmax(alone))
+        return (
+            first < FIRST_SENTENCES
+            or len(claim.ids) > OFTEN * len(self.indexed)
+            or bool(_FIRST_PERSON.search(self.indexed.sentence(best)))
+        )
+
+    def _is_farther(self, claim: _Claim, sentence: int) -> bool:
+        """Whether, in the sentence that has a claim, another number or name of its kind, of which the point does not
+        speak, stands nearer to what the point says beside it."""
+        text = self.indexed.sentence(sentence)
+        others: list[tuple[int, frozenset[str]]]
+        if claim.number:
+            kind = claim.number.kind
+            others = [(one.start, one.bears) for one in numbers(text) if one.kind == kind]
+            wanted = claim.number.values
+            said = {value for one in self.claims if one.number for value in one.number.values}
+        else:
+            assert claim.name
+            names = self.indexed.names[sentence]
+            whole = {name.phrase: {fold(one.text) for one in names if one.phrase == name.phrase} for name in names}
+            others = [
+                (one.start, frozenset(whole[one.phrase]))
+                for one in names
+                if self.foreign or one.role == claim.name.role
+            ]
+            wanted = frozenset(self.indexed.spelled(claim.text))
+            said = {word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text)}
+        mine = [start for start, values in others if values & wanted]
+        theirs = [start for start, values in others if not values & said]
+        if not mine or not theirs:
+            return False
+        features, own, _ = self.features
+        weights = {
+            feature.stem: feature.weight / (1 + _distance(self.body, feature.place, claim.place) / CLOSE)
+            for row, feature in enumerate(features)
+            if feature.stem and own[row, sentence]
+        }
+        there = [
+            (match.start(), weights[stem])
+            for match in _WORD.finditer(text)
+            for stem in stems(match[0])[:1]
+            if stem in weights
+        ]
+
+        def nearness(start: int) -> float:
+            return sum(weight / (1 + _distance(text, start, place) / CLOSE) for place, weight in there)
+
+        return max(map(nearness, theirs)) > NEARER * max(map(nearness, mine))
 
     def _may_be_translated(self, claim: _Claim) -> bool:
         """Names change from language to language (Средиземное море is the Mediterranean): some are not recognised."""
@@ -230,19 +317,20 @@ class _Checked:
             return False  # Anna is there, and Smirnova is not
         phrases: dict[int, bool] = {}
         for name in self.indexed.names[sentence]:
-            known = name.text.casefold().replace("ё", "е") in said
-            phrases[name.phrase] = phrases.get(name.phrase, False) or known or name.role != claim.name.role
+            known = fold(name.text) in said
+            phrases[name.phrase] = (
+                phrases.get(name.phrase, False) or known or (name.role != claim.name.role and not self.foreign)
+            )
         return not all(phrases.values())
 
-    def _counts_otherwise(self, claim: _Claim, around: Weights) -> bool:
+    def _counts_otherwise(self, claim: _Claim, around: Weights, here: float) -> bool:
         """Whether the source counts the same thing there, and comes to something else: 12 engineers and 40 trucks are
         not 40 engineers."""
         assert claim.number
         thing = counted(self.body, claim.number)
         if not thing or claim.number.kind not in ("number", "share"):
             return False
-        best = float(around.max(initial=0))
-        there = [one for one in self.indexed.by_counted.get(thing, ()) if around[one.sentence] >= BEST_FIT * best]
+        there = [one for one in self.indexed.by_counted.get(thing, ()) if around[one.sentence] >= here]
         return (
             bool(there)
             and not any(claim.number.values & one.values for one in there)
@@ -252,6 +340,11 @@ class _Checked:
                 for one in self.indexed.kinds[int(number)]
             )
         )
+
+    def _belong(self, a: _Claim, b: _Claim) -> bool:
+        """Whether the source has these words in one name, wherever."""
+        beside = (self.indexed.neighbours.get(word, set()) for word in self.indexed.spelled(a.text))
+        return bool(set().union(*beside) & {*self.indexed.spelled(b.text)})
 
     def _mixed(self) -> list[str]:
         """Names whose words the source has, but of different people: Anna Petrov of Anna Smirnova and Ivan Petrov."""
@@ -271,6 +364,8 @@ class _Checked:
 
     def point(self) -> Point:
         lost = [claim for claim in self.claims if not self.supports(claim)]
+        kept = [claim for claim in self.claims if claim.name and len(claim.ids) and claim not in lost]
+        lost = [one for one in lost if not any(_same_phrase(one, other) and self._belong(one, other) for other in kept)]
         mixed = self._mixed()
         texts = [
             (start, self.body[start:end])
@@ -300,7 +395,7 @@ class _Checked:
         """Sentences that have the most of the point, each next one the most of what is left (greedy set cover)."""
         features, own, near = self.features
         weights = np.array(
-            [0.0 if claim in lost else weight * (2 if claim else 1) for _, weight, claim in features], dtype=np.float32
+            [0 if one.claim in lost else one.weight * (2 if one.claim else 1) for one in features], dtype=np.float32
         )
         rows = own
         bonus = np.zeros(len(self.indexed), dtype=np.float32)
@@ -322,6 +417,12 @@ class _Checked:
             left = left * (1 - rows[:, best]) if len(features) else left
             bonus = bonus * 0
         return tuple(self.indexed.spans[number] for number in chosen)
+
+
+def _distance(text: str, a: int, b: int) -> int:
+    """In words; a new clause is as far as four."""
+    between = text[min(a, b) : max(a, b)]
+    return between.count(" ") + 4 * len(_CLAUSE.findall(between))
 
 
 def _same_phrase(a: _Claim, b: _Claim) -> bool:

@@ -32,6 +32,23 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _OPENERS = frozenset(":;«\"“„‘'(*_#>|—–•.!?…/-[")
 _BETWEEN_PARTS = re.compile(r"(?:\.?\s+|\s+(?:of|de|del|von|van|da|di|al|el|bin|the|of the)\s+|-)\Z")
+_YEAR_BEFORE = re.compile(
+    r"\b(?:(?:a|one|the|last|previous) year(?: (?:earlier|before))?|годом (?:раньше|ранее)|(?:прошл|предыдущ)\w+ год\w*)\b"
+)
+_FLEETING = re.compile(
+    r"(?:[оеё]([бвгдзклмнпрстфхцчшщ])/ь?\1[аеиоуыя]\w{0,2}|ь?([бвгдзклмнпрстфхцчшщ])[аеиоуыя]/[оеё]\2)\Z"
+)
+_CURRENCIES = {
+    "dollar": "$",
+    "доллар": "$",
+    "euro": "€",
+    "евр": "€",
+    "pound": "£",
+    "фунт": "£",
+    "roubl": "₽",
+    "rubl": "₽",
+}
+_CURRENCIES |= {"рубл": "₽", "usd": "$", "eur": "€", "gbp": "£", "rub": "₽", "yen": "¥", "percent": "%", "процент": "%"}
 _INITIALS = re.compile(r"\s*(?:[^\W\d_]\.\s*){1,2}\Z")
 _PLACE = frozenset(
     [
@@ -59,8 +76,8 @@ _PLACE = frozenset(
     ]
 )
 _PRONOUN = re.compile(
-    r"(?<!\w)(?:he|she|they|it|his|her|hers|him|them|their|its|this|these|the former|the latter"
-    r"|он|она|оно|они|его|ее|её|их|ему|ей|им|него|нее|неё|них|нему|ней|ним|это|этот|эта|эти|тот|та|те)(?!\w)",
+    r"\W*(?:(?:and|but|there|then|later|и|но|а|там|затем|потом|позже)\s+)?"
+    r"(?:he|she|they|it|his|her|their|its|this|these|он|она|оно|они|его|ее|её|их|ему|ей|им|это|этот|эта|эти)(?!\w)",
     re.IGNORECASE,
 )
 _ENDINGS = """
@@ -71,6 +88,7 @@ _LATIN_ENDINGS = frozenset(["", "s", "n", "an", "ns", "ese", "ish", "ian", "ians
 _NAME_TAGS = frozenset(["Name", "Surn", "Patr", "Geox", "Orgn", "Trad", "Init"])
 _LATIN = "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh sch  y  e yu ya"
 _TRANSLITERATED = dict(zip("абвгдежзийклмнопрстуфхцчшщъыьэюя", _LATIN.split(" "), strict=True))
+SAME_BEGINNING = 5  # letters
 _CARRIED = 2  # sentences back that a pronoun, or a sentence without names, may speak of
 
 
@@ -127,6 +145,22 @@ class Indexed:
         return _arrays(found)
 
     @cached_property
+    def _by_beginning(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for stem in self.by_stem:
+            if len(stem) >= SAME_BEGINNING:
+                found[stem[:SAME_BEGINNING]].append(stem)
+        return found
+
+    def having_stem(self, stem: str) -> Ids | None:
+        """Of a word that the source does not have, one that begins as it does: hospitalised, hospital."""
+        if (ids := self.by_stem.get(stem)) is not None or len(stem) < SAME_BEGINNING:
+            return ids
+        alike = self._by_beginning.get(stem[:SAME_BEGINNING], ())
+        found = [self.by_stem[other] for other in alike if stem.startswith(other) or other.startswith(stem)]
+        return np.unique(np.concatenate(found)) if found else None
+
+    @cached_property
     def by_sound(self) -> dict[str, Ids]:
         """Longer words by how they sound: president is президент. For statements in another script."""
         found: dict[str, list[Ids]] = defaultdict(list)
@@ -140,8 +174,15 @@ class Indexed:
         found = []
         for number in range(len(self)):
             sentence = self.sentence(number)
-            for one in numbers(sentence):
-                found.append(Mention(one.bears, one.kind, counted(sentence, one), number))
+            said = numbers(sentence)
+            before = frozenset(
+                str(int(value) - 1) for one in said if one.kind == "year" for value in one.values if value.isdigit()
+            )
+            for place, one in enumerate(said):
+                bears = one.bears
+                if one.kind == "year" and not place and _YEAR_BEFORE.search(sentence):
+                    bears |= before
+                found.append(Mention(bears, one.kind, counted(sentence, one), number))
         return found
 
     @cached_property
@@ -178,9 +219,9 @@ class Indexed:
             for match in _WORD.finditer(sentence):
                 word = match[0]
                 if not word[0].isupper():
-                    low[_fold(word)] += 1
-                elif not shouted and not _begins(sentence, match.start()):
-                    high[_fold(word)] += 1
+                    low[fold(word)] += 1
+                elif not shouted and (not _begins(sentence, match.start()) or _introduced(sentence, match)):
+                    high[fold(word)] += 1
         return high, low
 
     @cached_property
@@ -194,7 +235,7 @@ class Indexed:
             begins: a capital would stand there anyway.
             followed: another capitalised word is beside it.
         """
-        folded = _fold(word)
+        folded = fold(word)
         high, low = self._capitals
         if len(word) > 1 and word.isupper() and len(word) <= 6 and not low.get(folded):
             return True
@@ -251,10 +292,10 @@ class Indexed:
     def by_name(self) -> dict[str, Ids]:
         """Each word of a name, in lower case, with the sentences that speak of it: have it, or carry it on."""
         found: dict[str, list[int]] = defaultdict(list)
-        own = [{_fold(name.text) for name in names} for names in self.names]
+        own = [{fold(name.text) for name in names} for names in self.names]
         for number, here in enumerate(own):
             spoken = set(here)
-            if not here or _PRONOUN.search(self.sentence(number)):
+            if not here or _PRONOUN.match(self.sentence(number)):
                 for back in range(1, _CARRIED + 1):
                     if number >= back and own[number - back]:
                         spoken |= own[number - back]
@@ -270,7 +311,7 @@ class Indexed:
         for names in self.names:
             phrases: dict[int, list[str]] = defaultdict(list)
             for name in names:
-                phrases[name.phrase].append(_fold(name.text))
+                phrases[name.phrase].append(fold(name.text))
             for words in phrases.values():
                 for word in words:
                     found[word].update(other for other in words if other != word)
@@ -286,7 +327,7 @@ class Indexed:
 
     def spelled(self, name: str) -> tuple[str, ...]:
         """The names of the source that this one can be: declined, in another script."""
-        folded = _fold(name)
+        folded = fold(name)
         return self._spelled(folded)
 
     @lru_cache(4096)  # noqa: B019 - a source lives as long as its check
@@ -303,7 +344,7 @@ class Indexed:
         found = [self.by_name[word] for word in self.spelled(name)]
         found += [self.by_stem[stem] for stem in stems(name)[:1] if stem in self.by_stem]
         if not found:
-            folded = _fold(name)
+            folded = fold(name)
             cyrillic = bool(_CYRILLIC.search(folded))
             kept = folded[: max(4, len(folded) - 2)]
             found += [
@@ -367,8 +408,8 @@ def counted(sentence: str, number: Number) -> str:
     if not re.match(r"[\s%°-]*[^\W\d_]", rest):
         return ""
     following = re.match(r"[\s-]*(?:of\s+|the\s+|из\s+)*([^\W\d_]+)", rest)
-    found = stems(following[1]) if following and not _is_stop(_fold(following[1])) else []
-    return found[0] if found else ""
+    found = stems(following[1]) if following and not _is_stop(fold(following[1])) else []
+    return _CURRENCIES.get(found[0], found[0]) if found else ""
 
 
 @lru_cache(1 << 16)
@@ -387,7 +428,7 @@ def same_name(a: str, b: str) -> bool:
     ends = (a[common:], b[common:])
     if not _CYRILLIC.search(a):
         return common >= 4 and all(end in _LATIN_ENDINGS for end in ends) and "" in ends
-    if common >= 3 and all(end in _CASE_ENDINGS for end in ends):
+    if common >= 3 and (all(end in _CASE_ENDINGS for end in ends) or _FLEETING.match("/".join(sorted(ends, key=len)))):
         return True
     return common >= 2 and bool(_lemmas(a) & _lemmas(b))
 
@@ -427,7 +468,7 @@ def _is_stop(folded: str) -> bool:
     return folded in STOP_WORDS
 
 
-def _fold(word: str) -> str:
+def fold(word: str) -> str:
     return word.casefold().replace("ё", "е").replace("’", "'")
 
 
@@ -439,6 +480,11 @@ def _begins(text: str, start: int) -> bool:
     if before[-1] == ".":
         return not re.search(r"(?:^|[\s.(])[^\W\d_]{1,3}\.$", before)
     return before[-1] in _OPENERS or not any(map(str.isalpha, text[:start]))
+
+
+def _introduced(text: str, match: re.Match[str]) -> bool:
+    """Whether the word stands behind a colon, where only names have capitals."""
+    return text[: match.start()].rstrip().endswith(":") and not _is_stop(fold(match[0]))
 
 
 def _sentences(text: str) -> Iterator[Span]:
