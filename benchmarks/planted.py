@@ -31,7 +31,9 @@ from assistant.memory.sentences import sentences
 
 DOCUMENTS = Path(__file__).parent / "data" / "summaries"
 _DAY = re.compile(r"(\d{1,2}) (january|february|march|april|may|june|july|august|september|october|november|december)")
-_SIGNS = str.maketrans({"ё": "е", "’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "‑": "-", "–": "-"})
+_SIGNS = str.maketrans(
+    {"ё": "е", "’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "‑": "-", "–": "-", "−": "-"}
+)
 
 
 @dataclass(frozen=True)
