@@ -58,6 +58,11 @@ def diary_file() -> Path:
     return data_dir() / "diary.db"
 
 
+def finished_file() -> Path:
+    """The SQLite database of what interrupted scripts have done so far."""
+    return data_dir() / "finished.db"
+
+
 def log_dir() -> Path:
     """What llama.cpp and the engine's process say; never shown on the screen by itself."""
     moved = os.environ.get("ASSISTANT_DATA_DIR")

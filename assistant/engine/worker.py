@@ -29,7 +29,6 @@ from typing import IO, Any
 
 from assistant.engine.engine import (
     Constraint,
-    Delta,
     Event,
     GenerateOptions,
     LoadOptions,
@@ -37,10 +36,8 @@ from assistant.engine.engine import (
     ModelInfo,
     OnProgress,
     Progress,
-    Result,
-    Speculation,
-    Timings,
 )
+from assistant.engine.events import event_json, event_of
 from models import errors
 from models.paths import log_dir
 
@@ -100,7 +97,7 @@ class WorkerEngine:
         with contextlib.closing(answers):
             for answer in answers:
                 if "event" in answer:
-                    yield _event(answer["event"])
+                    yield event_of(answer["event"])
 
     def score(
         self,
@@ -225,15 +222,6 @@ def _open_log(log: Path) -> IO[str]:
         return open(os.devnull, "a")
 
 
-def _event(data: dict[str, Any]) -> Event:
-    kind = data.pop("type")
-    if kind == "Result":
-        drafting = data["speculation"]
-        drafting["lengths"] = tuple(tuple(pair) for pair in drafting["lengths"])
-        return Result(**{**data, "timings": Timings(**data["timings"]), "speculation": Speculation(**drafting)})
-    return Delta(**data) if kind == "Delta" else Progress(**data)
-
-
 def _options(data: dict[str, Any]) -> GenerateOptions:
     constraint = data["constraint"] and Constraint(**data["constraint"])
     return GenerateOptions(**{**data, "stop": tuple(data["stop"]), "constraint": constraint})
@@ -316,7 +304,7 @@ class _Child:
         with contextlib.closing(events):
             self._begin(call)
             for event in events:
-                self._answer(call, event={"type": type(event).__name__, **asdict(event)})
+                self._answer(call, event=event_json(event))
         return None
 
     def _begin(self, call: int) -> None:
