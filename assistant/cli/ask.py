@@ -123,7 +123,7 @@ def ask(
     if constraint and (shown := structured.instruction(constraint)):
         question += f"\n\n{shown}"
     loaded = load(model, options, settings, **adapter)
-    installed, engine = loaded.installed, loaded.engine
+    engine = loaded.engine
     history = _history(settings.history, needed=go_on or cid is not None)
     if go_on and cid is None:
         cid = history.latest()
@@ -133,7 +133,7 @@ def ask(
     conversation = Conversation(
         engine,
         history,
-        model=installed.name,
+        model=loaded.name,
         system=system if system is not None or cid is not None else settings.system,
         id=cid,
         memory=(lambda: memory) if memory else None,
@@ -180,7 +180,7 @@ def ask(
         more = remembering.to_json(conversation.messages[-1], memory) if memory else {}
         if filled and filled.template.grounded:
             more["ungrounded"] = list(conversation.ungrounded())
-        click.echo(to_json(result, installed.name, number, constraint, valid=not wrong, more=more))
+        click.echo(to_json(result, loaded.name, number, constraint, valid=not wrong, more=more))
     elif extract:
         click.echo(first_block(result.text))
     elif no_stream:

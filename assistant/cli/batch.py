@@ -23,10 +23,9 @@ from assistant import settings as user_settings
 from assistant.cli.batch_display import SHOWN, Summary, say
 from assistant.cli.filling import template_flags
 from assistant.cli.interrupt import interruptible
-from assistant.cli.loading import Loaded, load
+from assistant.cli.loading import Loaded, endpoint_flag, load
 from assistant.cli.progress import ProgressBar
 from assistant.engine.engine import GenerateOptions
-from assistant.engine.local import LocalEngine
 from assistant.memory.files import printable
 from assistant.tasks.batch import inputs, outputs
 from assistant.tasks.batch.inputs import Input, open_input
@@ -36,7 +35,6 @@ from assistant.tasks.batch.running import RETRIES, Done, EngineWorker, Failed, r
 from assistant.templates.library import Library
 from models.errors import Cancelled, UsageError, UserError
 from models.files import written_whole
-from models.fingerprint import fingerprint
 from models.paths import data_dir
 
 _KEPT_DAYS = 30  # a job of records that went to standard output
@@ -48,6 +46,8 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, as other programs of a pipe have it
 @click.option("-o", "--output", metavar="FILE", help="Where the records go; .csv and .tsv are tables. Default: stdout.")
 @template_flags
 @click.option("-m", "--model", metavar="MODEL", help="Catalogue id, store name, or path of a GGUF file.")
+@endpoint_flag
+@endpoint_flag
 @click.option(
     "--option",
     "options",
@@ -68,7 +68,12 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, as other programs of a pipe have it
 @click.option("--query", metavar="SQL", help="What to read from a SQLite file: select …")
 @click.option("--input-format", type=click.Choice(inputs.FORMATS), help="Default: by the name; of stdin jsonl.")
 @click.option("--format", type=click.Choice(outputs.FORMATS), help="Of the output. Default: by its name, else jsonl.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Processes, each with the model in its own memory.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Processes, each with the model in its own memory; of an endpoint: requests at once.",
+)
 @click.option("--retries", type=click.IntRange(0, 100), default=RETRIES, show_default=True, help="Of what may pass.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @click.option("--restart", is_flag=True, help="Forget what was done of this job, begin anew.")
@@ -81,6 +86,7 @@ def batch(
     template: str | None,
     params: tuple[tuple[str, str], ...],
     model: str | None,
+    endpoint: str | None,
     options: tuple[tuple[str, str], ...],
     field: str | None,
     mapped: tuple[tuple[str, str], ...],
@@ -133,7 +139,7 @@ def batch(
     if out:
         outputs.check_output(out, input)
     settings = user_settings.load()
-    loaded = load(model, options, settings)
+    loaded = load(model, options, settings, endpoint=endpoint)
     generation = loaded.generation_for(chosen.options)
     task_of = tasks_of(chosen, given, mapping, generation)
     facts = {
@@ -141,7 +147,7 @@ def batch(
         "set of parameters": Fact(json.dumps(given, ensure_ascii=False) if given else ""),
         "mapping": Fact(json.dumps({"text": field, **mapping}, ensure_ascii=False)),
         "query": Fact(query or ""),
-        "model": Fact(loaded.installed.name, fingerprint(loaded.installed.path)),
+        "model": Fact(loaded.name, loaded.key),
         "set of options": Fact(_options(generation)),
     }
     where = _Where(out, format or (outputs.format_of(out) if out else "jsonl"), read)
@@ -219,6 +225,12 @@ def _survey(
 
 
 def _workers(loaded: Loaded, jobs: int) -> list[EngineWorker]:
+    """As many as there are jobs: processes, or requests to a server at a time."""
+    from assistant.engine.local import LocalEngine
+    from assistant.engine.remote import RemoteEngine
+
+    if isinstance(loaded.engine, RemoteEngine):
+        return [EngineWorker(RemoteEngine(loaded.engine.server)) for _ in range(jobs)]
     if jobs == 1:
         return [EngineWorker(loaded.engine)]
     from assistant.tasks.batch.processes import engines

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -33,13 +33,13 @@ from assistant.tasks.batch.records import Broken, Fields, Record, columns_of
 from assistant.tasks.batch.running import EngineWorker
 from assistant.tasks.label import Given, Labelled
 from models.errors import Cancelled, UsageError
-from models.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
     from assistant.templates.fields import Language
 
 _REVIEWED = "correct"  # the column of a file to correct
+_OURS = ("label", "confidence", "by", "probabilities", "error")  # columns of the output
 _IN_REPORT, _TO_REVIEW = 10, 30
 _SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".json": None}
 
@@ -63,7 +63,7 @@ class _Read:
         for name in names:
             if name in have:
                 return name
-        raise UsageError(f"{self.name} has no column {names[0]!r}. It has: {', '.join(have) or 'none'}.")
+        raise UsageError(f"{self.name} has no column {names[0]!r}. It has: {', '.join(have)}.", "Name one of these.")
 
 
 @click.command(short_help="Label the rows of a table by guidelines, and measure how far the labels are right.")
@@ -173,7 +173,7 @@ def label(
         asking = Asking(
             filled,
             loaded.generation_for(filled.template.options),
-            fingerprint(loaded.installed.path),
+            loaded.key,
             kept_in() if settings.history else None,
         )
         in_prompt = {each.text for each in given}  # these have their label
@@ -190,7 +190,7 @@ def label(
     )
     compared = labelling.compare(rows, said, named) if said else None
     unsure = labelling.least_certain(rows)[: _TO_REVIEW if review is None and review_out else review or _IN_REPORT]
-    outcomes = list(_outcomes(rows, read.broken))
+    outcomes = _outcomes(rows, read.broken)
     if output is not None or not as_json:
         write_out(_table(outcomes, suffix), output)
     if review_out is not None:
@@ -292,24 +292,30 @@ def _suffix_of(output: str | None, input: str) -> str:
     raise UsageError(f"The name of {output} does not say how rows are written.", "-o FILE.csv, FILE.tsv or FILE.jsonl")
 
 
-def _outcomes(rows: Sequence[Labelled], broken: Sequence[Broken]) -> Iterator[dict[str, Any]]:
-    """The rows of the output, in the order of the input; own columns of our names are kept as ``input.NAME``."""
-    by_number: dict[int, dict[str, Any]] = {
-        each.number: {"label": None, "confidence": None, "error": f"{each.where} {each.reason}"} for each in broken
-    }
+def _outcomes(rows: Sequence[Labelled], broken: Sequence[Broken]) -> list[dict[str, Any]]:
+    """The rows of the output, in the order of the input."""
+    by_number: dict[int, dict[str, Any]] = {}
+    for each in broken:
+        by_number[each.number] = {**_own(each), "label": None, "error": f"{each.where} {each.reason}"}
     for row in rows:
-        own: dict[str, Any] = {}
-        for name, value in row.record.values.items():
-            while name in ("label", "confidence", "by", "probabilities", "error") or name in own:
-                name = f"input.{name}"
-            own[name] = value
-        own |= {"label": row.label, "confidence": None if row.confidence is None else round(row.confidence, 4)}
+        confidence = None if row.confidence is None else round(row.confidence, 4)
+        outcome = {**_own(row.record), "label": row.label, "confidence": confidence}
         if row.label is None:
-            own["error"] = f"{row.record.where}: {row.problem}"
+            outcome["error"] = f"{row.record.where}: {row.problem}"
         else:
-            own |= {"by": row.by, "probabilities": {name: round(p, 6) for name, p in row.probabilities.items()}}
-        by_number[row.record.number] = own
-    return (by_number[number] for number in sorted(by_number))
+            outcome |= {"by": row.by, "probabilities": {name: round(p, 6) for name, p in row.probabilities.items()}}
+        by_number[row.record.number] = outcome
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def _own(record: Record | Broken) -> dict[str, Any]:
+    """A record's own fields; those of our names are kept as ``input.NAME``."""
+    own: dict[str, Any] = {}
+    for name, value in record.values.items():
+        while name in _OURS or name in own:
+            name = f"input.{name}"
+        own[name] = value
+    return own
 
 
 def _table(outcomes: Sequence[dict[str, Any]], suffix: str) -> str:
@@ -317,9 +323,8 @@ def _table(outcomes: Sequence[dict[str, Any]], suffix: str) -> str:
     if delimiter is None:
         return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in outcomes)
     cells = [columns_of({k: v for k, v in each.items() if k != "probabilities"}) for each in outcomes]
-    ours = ("label", "confidence", "by", "error")
     names = dict.fromkeys(name for row in cells for name in row)
-    columns = [*(name for name in names if name not in ours), *(name for name in ours if name in names)]
+    columns = [*(name for name in names if name not in _OURS), *(name for name in _OURS if name in names)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", delimiter=delimiter, lineterminator="\n")
     writer.writeheader()

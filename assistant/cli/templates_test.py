@@ -40,7 +40,7 @@ def test(names: Sequence[str], everything: bool, models: Sequence[str], as_json:
     found: Outcomes = {}
     for model in models or (None,):
         loaded = loading.load(model, prompt_cache=False)
-        name = loaded.installed.name
+        name = loaded.name
         found[name] = {}
         try:
             for template in templates:
@@ -79,7 +79,7 @@ def _tested(loaded: loading.Loaded, template: Template) -> list[Outcome]:
     outcomes = loading.finish(work, loaded.engine)
     passed, seconds = sum(one.passed for one in outcomes), time.perf_counter() - started
     of = f"{passed} of {len(outcomes)} in {seconds:.0f} s" if outcomes else "no tests"
-    click.echo(f"{loaded.installed.name}: {template.name}: {of}", err=True)
+    click.echo(f"{loaded.name}: {template.name}: {of}", err=True)
     return outcomes
 
 

@@ -35,8 +35,11 @@ _NEVER = re.compile(r"not supported|unsupported|not implemented", re.IGNORECASE)
 _HINTS = {404: "Is the address right, and the name of the model (-m)?"}
 
 
-class Refused(ModelError):
-    """The server does not take a request as it is; ``status`` is that of HTTP, ``words`` what the server says."""
+class Refused(UserError):
+    """The server does not take a request as it is; ``status`` is that of HTTP, ``words`` what the server says. Another
+    request may be taken."""
+
+    exit_code = ModelError.exit_code
 
     def __init__(self, message: str, hint: str | None, status: int, words: str):
         super().__init__(message, hint)
@@ -110,7 +113,8 @@ class Endpoint:
 
         Raises:
             Refused: the server does not take this request. DoesNotFit: the prompt is too long for it.
-            NetworkError: it cannot be reached, wants another key, is overloaded, or its answer broke off.
+            ModelError: it wants another key.
+            NetworkError: it cannot be reached, is overloaded, or its answer broke off.
         """
         return Call(lambda: self._attempts("POST", path, body))
 
@@ -241,7 +245,7 @@ class Endpoint:
             )
         if status in (401, 403):
             about_key = "Is the key right?" if self._key else f"If the server wants a key, put it into {KEY}."
-            return NetworkError(f"{self} refuses ({status}): {words}", about_key)
+            return ModelError(f"{self} refuses ({status}): {words}", about_key)
         return Refused(f"{self} does not take the request ({status}): {words}", _HINTS.get(status), status, words)
 
     def _lost(self, what: str) -> NetworkError:

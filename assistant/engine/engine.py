@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from models.errors import ModelError
+from models.errors import UserError
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled", "repetition"]
@@ -199,7 +199,7 @@ Event = Progress | Delta | Result
 OnProgress = Callable[[Progress], None]
 
 
-class NoProbabilities(ModelError):
+class NoProbabilities(UserError):
     """The model chose, but nobody can say how probable its choices are: it is on a server that does not tell.
 
     Attributes:

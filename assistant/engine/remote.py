@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from assistant.engine.background import Call
-from assistant.engine.endpoint import Endpoint, Json, Refused, Silent, choices_of
+from assistant.engine.endpoint import Endpoint, Json, Refused, Silent
 from assistant.engine.engine import (
     Constraint,
     Delta,
     Event,
-    FinishReason,
     GenerateOptions,
     Message,
     ModelInfo,
     OnProgress,
     Progress,
     Result,
-    Timings,
 )
-from assistant.engine.output import Output
-from assistant.engine.repetition import Repetition
 from assistant.engine.scoring import check_choices
+from assistant.engine.server_answer import Unfit, answer_of
 from assistant.engine.server_forms import again, settle, told
 from assistant.engine.server_scoring import Tokens, score, tokens_of
-from assistant.engine.servers import Facts, Form, Server, estimate
+from assistant.engine.servers import Facts, Form, Server
 from models.errors import Cancelled, DoesNotFit, ModelError
 
 T = TypeVar("T")
 
 _TOP = 20  # likeliest tokens at each place: the most that OpenAI and vLLM tell
 _LONGEST_CHOICE = 256  # tokens
-_REASONING = ("<think>", "</think>")  # of servers that leave it in the answer
 
 
 class RemoteEngine:
@@ -59,7 +54,8 @@ class RemoteEngine:
         """Ask what the server has: it loads its model itself.
 
         Raises:
-            NetworkError: it cannot be reached, or wants another key. UsageError: it does not say which models it has.
+            NetworkError: it cannot be reached. ModelError: it wants another key.
+            UsageError: it does not say which models it has.
             Cancelled.
         """
         self._cancelled.clear()
@@ -90,8 +86,10 @@ class RemoteEngine:
         constraints in different ways, and some ignore what they do not know. One that is wrong is asked for once more.
 
         Raises:
-            ModelError: the server refuses the request, or its answers do not keep to the constraint.
-            NetworkError: it cannot be reached, is overloaded, wants another key, or broke off.
+            Unfit: answers do not keep to the constraint, or are withheld.
+            Refused: the server does not take the request.
+            ModelError: it wants another key, or has no such model.
+            NetworkError: it cannot be reached, is overloaded, or broke off.
             DoesNotFit: the prompt is longer than its window.
         """
         self._cancelled.clear()  # here, not at the first event: a cancel in between counts
@@ -184,69 +182,17 @@ class RemoteEngine:
         while True:
             body = self.server.body(facts, messages, options, fields) | whole
             try:
-                return (yield from self._stream(body, messages, options))
+                events = self._read(self.server.endpoint.stream("/chat/completions", body))
+                return (yield from answer_of(events, messages, options, str(self.server)))
             except Silent:
                 if whole:
                     raise
                 whole = {"stream": False, "stream_options": None}  # to hear why
             except Refused as error:
+                if error.status == 404:
+                    raise ModelError(error.message, error.hint) from error
                 if not self.server.learns_from(error, body):
                     raise
-
-    def _stream(
-        self, body: Json, messages: Sequence[Message], options: GenerateOptions
-    ) -> Generator[Delta, None, Result]:
-        started, first = time.perf_counter(), 0.0
-        output, repetition = Output(options.stop, _REASONING), Repetition()
-        thoughts, tokens, finish = "", 0, ""
-        usage: Json = {}
-        timings: Json = {}
-        stream = self._read(self.server.endpoint.stream("/chat/completions", body))
-        try:
-            for event in stream:
-                usage, timings = _object(event, "usage") or usage, _object(event, "timings") or timings
-                for choice in choices_of(event)[:1]:
-                    said = _object(choice, "delta") or _object(choice, "message")
-                    finish = _text(choice, "finish_reason") or finish
-                    thought = _text(said, "reasoning_content") or _text(said, "reasoning")
-                    text = _text(said, "content")
-                    if thought or text:
-                        first = first or time.perf_counter() - started
-                        tokens += 1
-                    if thought:
-                        thoughts += thought
-                        yield Delta(thought, True, tokens)
-                    for piece in output.feed(text.encode("utf-8", "replace")):
-                        yield Delta(piece.text, piece.reasoning, tokens)
-                    if text and repetition.feed(hash(text) & 0x7FFFFFFF):  # a server's pieces are tokens, or nearly
-                        finish = "repetition"
-                if output.stopped or finish == "repetition":
-                    break
-        except Cancelled:
-            finish = "cancelled"
-        finally:
-            stream.close()
-        for piece in output.finish():
-            yield Delta(piece.text, piece.reasoning, tokens)
-        if finish == "content_filter":
-            raise ModelError(f"{self.server} withholds its answer (content_filter).", "Ask another model.")
-        seconds = time.perf_counter() - started
-        prompt_tokens = _number(usage, "prompt_tokens") or estimate(messages)
-        completed = _number(usage, "completion_tokens") or tokens
-        return Result(
-            text=output.text,
-            reasoning=thoughts + output.reasoning,
-            finish_reason=_FINISHED.get(finish, "stop"),
-            prompt_tokens=int(prompt_tokens),
-            completion_tokens=int(completed),
-            timings=Timings(
-                first_token_seconds=first,
-                prefill_tokens=int(_number(timings, "prompt_n") or prompt_tokens),
-                prefill_seconds=_number(timings, "prompt_ms") / 1000 or first,
-                decode_tokens=int(completed),
-                decode_seconds=_number(timings, "predicted_ms") / 1000 or max(0.0, seconds - first),
-            ),
-        )
 
     # In a given form
 
@@ -274,7 +220,7 @@ class RemoteEngine:
             # By another way if there is one: servers ignore fields that they do not know.
             forms = forms[forms.index(form) + 1 :] or forms
             asked = again(messages, result.text, wrong)
-        raise ModelError(
+        raise Unfit(
             f"{self.server} does not keep to the form that was asked for: {problem}.",
             "Raise max_tokens, simplify the form, or take a server that holds its model to it.",
         )
@@ -304,9 +250,6 @@ class RemoteEngine:
         return tokens
 
 
-_FINISHED: dict[str, FinishReason] = {"length": "length", "cancelled": "cancelled", "repetition": "repetition"}
-
-
 def _first_taken(forms: Sequence[Form], answer: Callable[[Form], T]) -> tuple[Form, T]:
     """The answer in the first form that the server takes."""
     refused: Refused | None = None
@@ -328,18 +271,3 @@ def _last(answer: Generator[Delta, None, Result]) -> Result:
     except StopIteration as end:
         result: Result = end.value
         return result
-
-
-def _object(within: Json, name: str) -> Json:
-    found = within.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _text(within: Json, name: str) -> str:
-    found = within.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def _number(within: Json, name: str) -> float:
-    found = within.get(name)
-    return found if isinstance(found, int | float) and found > 0 else 0

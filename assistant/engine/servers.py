@@ -246,10 +246,10 @@ class Server:
 
 
 def estimate(messages: Sequence[Message]) -> int:
-    """Tokens of a prompt where nobody counts them, rather too many than too few: one for three letters of ASCII, for two
-    bytes of another script, for each digit and each sign; ten around each message, thirty for what a template adds.
+    """Tokens of a prompt where nobody counts them, rather too many than too few: one for three letters of ASCII, for
+    two bytes of another script, for each digit and each sign; ten around each message, thirty for what templates add.
 
-    Against the tokenizers of Qwen2.5 and SmolLM2 that is 1.4 to 1.6 times as many of English, 1.2 to 2.3 times of
+    Against the tokenizers of Qwen2.5 and SmolLM2 that is 1.4 to 1.6 times as many of English, 1.2 to 2.3 of
     Russian, 0.9 times of numbers. A model that knows English alone takes more of Chinese than this.
     """
     tokens = 30

@@ -32,7 +32,7 @@ class Silent:
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No model is opened."""
-    loaded = loading.Loaded(None, Silent(), lambda sampling: GenerateOptions())  # type: ignore[arg-type]
+    loaded = loading.Loaded("", None, Silent(), lambda sampling: GenerateOptions())  # type: ignore[arg-type]
     monkeypatch.setattr("assistant.cli.travel_plan.load", lambda *_: loaded)
 
 
