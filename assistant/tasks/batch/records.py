@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.database import encodable
@@ -41,11 +41,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A record that cannot be read, and why: ``reason`` goes on from "line 500"."""
+    """A record that cannot be read, and why: ``reason`` goes on from "line 500". ``values``: its own fields, if any."""
 
     number: int
     where: str
     reason: str
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ class Fields:
         if name is None:
             have = ", ".join(value) or "none"
             wanted = repr(self.field) if self.field else "with a text: name it with --field"
-            return Broken(number, where, f"has no field {wanted} (its fields: {have[:200]})")
+            return Broken(number, where, f"has no field {wanted} (its fields: {have[:200]})", value)
         text = text_of(value[name])
         if not text.strip():
-            return Broken(number, where, f"has nothing in its field {name!r}")
+            return Broken(number, where, f"has nothing in its field {name!r}", value)
         return Record(number, where, encodable(text), value)
 
     def name(self, values: Mapping[str, Any]) -> str | None:
