@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Literal
 
@@ -151,24 +151,14 @@ _DECADES = dict(
         strict=True,
     )
 )
-_PREFIXES = [
-    "двух",
-    "трех",
-    "четырех",
-    "пяти",
-    "шести",
-    "семи",
-    "восьми",
-    "девяти",
-    "десяти",
-    "двадцати",
-    "тридцати",
-    "сорока",
-    "пятидесяти",
-]
+_PREFIXES = tuple("двух трех четырех пяти шести семи восьми девяти десяти двадцати тридцати сорока пятидесяти".split())
+_KNOWN = frozenset([*CARDINALS, *ORDINALS, *_SCALES, *_AND_A_HALF, *_SHARES, *_TIMES, *_DECADES])
 _PREFIX = re.compile(rf"({'|'.join(sorted(_PREFIXES, key=len, reverse=True))})(?=\w{{4}})")
 _ROMAN = {"I": 1, "V": 5, "X": 10}
 
+_MONTH_BEGINNINGS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
+_MONTH_BEGINNINGS |= frozenset("янв фев мар апр май мая мае маю июн июл авг сен окт ноя дек".split())
+_WEEKDAY_BEGINNINGS = frozenset("mon tue wed thu fri sat sun пон вто сре чет пят суб вос".split())
 _DATES = re.compile(
     r"(?<!\d)(?P<iso>(?P<y1>\d{4})-(?P<m1>\d\d)-(?P<d1>\d\d))(?!\d)"
     r"|(?<![\d.,/])(?P<dotted>(?P<a>\d{1,2})(?P<sep>[./])(?P<b>\d{1,2})(?P=sep)(?P<y2>\d{4}|\d\d))(?![\d/]|[.,]\d)"
@@ -231,8 +221,15 @@ def numbers(text: str) -> list[Number]:
     """All of a text in order, none within another. Numbers of more than :data:`LONGEST` digits are left out."""
     found: list[Number] = []
     taken = bytearray(len(text))
-    for pattern in (_dates, _month_dates, _weekdays, _clock_times, _in_digits, _centuries, _in_words):
-        for number in pattern(text, taken):
+    words = [(match.start(), match.end(), _folded(match[0])) for match in _WORD.finditer(text)]
+    beginnings = {word[:3] for *_, word in words}
+    digits = any(map(str.isdigit, text))
+    readers = [_dates] * digits
+    readers += [_month_dates] * (not beginnings.isdisjoint(_MONTH_BEGINNINGS))
+    readers += [_weekdays] * (not beginnings.isdisjoint(_WEEKDAY_BEGINNINGS))
+    readers += [_clock_times, _in_digits] * digits
+    for read in (*readers, _centuries, partial(_in_words, words)):
+        for number in read(text, taken):
             found.append(number)
             taken[number.start : number.end] = b"\1" * (number.end - number.start)
     found.sort(key=lambda number: number.start)
@@ -447,9 +444,10 @@ def _centuries(text: str, taken: bytearray) -> Iterator[Number]:
         yield Number(*match.span(), frozenset({f"c{value}"}), frozenset({f"c{value}", str(value)}), "period")
 
 
-def _in_words(text: str, taken: bytearray) -> Iterator[Number]:
+def _in_words(words: Sequence[tuple[int, int, str]], text: str, taken: bytearray) -> Iterator[Number]:
     """Cardinals, ordinals and shares that are spelled out, with what multiplies them."""
-    words = [(match.start(), match.end(), match[0].casefold().replace("ё", "е")) for match in _WORD.finditer(text)]
+    if not any(word in _KNOWN or word.startswith(_PREFIXES) for *_, word in words):
+        return
     words = [word for word in words if word[2] != "and"]
     place = 0
     while place < len(words):
@@ -457,7 +455,7 @@ def _in_words(text: str, taken: bytearray) -> Iterator[Number]:
         place += 1
         if taken[start]:
             continue
-        if past := _PAST.match(text, start):
+        if word in ("half", "quarter") and (past := _PAST.match(text, start)):
             hour = CARDINALS.get(past[2].casefold(), 0) or int(past[2] if past[2].isdigit() else 0)
             if 0 < hour < 13:
                 minute = "30" if past[1].casefold() == "half" else "15"

@@ -48,6 +48,7 @@ MEANING = 0.35  # cosine above which a sentence in another language may say the 
 _QUOTATION = re.compile(r"«([^«»]{2,400})»|“([^“”„]{2,400})[”“]|„([^“”„]{2,400})[“”]|(?<!\d)\"([^\"\n]{2,400})\"")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLAUSE = re.compile(r"[,;:]\s|\s[—–-]\s|\s(?:and|but|while|и|а|но)\s")
+_STOP = re.compile(r"[;.!?]\s")
 _FIRST_PERSON = re.compile(r"(?<!\w)(?:I|we|my|our|[Яя]|[Мм]ы|[Мм]ой|[Мм]оя|[Нн]аш\w*|мне|меня|нам|нас)(?!\w)")
 _NUMBERING = re.compile(r"^\s*(?:[-*•]\s+|\d{1,3}[.)]\s+)")
 
@@ -259,19 +260,19 @@ class _Checked:
         others: list[tuple[int, frozenset[str]]]
         if claim.number:
             kind = claim.number.kind
-            others = [(one.start, one.bears) for one in numbers(text) if one.kind == kind]
+            others = [(one.start, one.bears) for one in self.indexed.numbers[sentence] if one.kind == kind]
             wanted = claim.number.values
             said = {value for one in self.claims if one.number for value in one.number.values}
         else:
             assert claim.name
             names = self.indexed.names[sentence]
             whole = {name.phrase: {fold(one.text) for one in names if one.phrase == name.phrase} for name in names}
+            wanted = frozenset(self.indexed.spelled(claim.text))
             others = [
                 (one.start, frozenset(whole[one.phrase]))
                 for one in names
-                if self.foreign or one.role == claim.name.role
+                if one.role == claim.name.role or whole[one.phrase] & wanted
             ]
-            wanted = frozenset(self.indexed.spelled(claim.text))
             said = {word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text)}
         mine = [start for start, values in others if values & wanted]
         theirs = [start for start, values in others if not values & said]
@@ -312,7 +313,8 @@ class _Checked:
         assert claim.name
         said = {word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text)}
         if any(
-            one.name and one is not claim and _same_phrase(one, claim) and sentence in one.ids for one in self.claims
+            one is not claim and _same_phrase(one, claim) and sentence in one.ids and self._belong(one, claim)
+            for one in self.claims
         ):
             return False  # Anna is there, and Smirnova is not
         phrases: dict[int, bool] = {}
@@ -420,9 +422,9 @@ class _Checked:
 
 
 def _distance(text: str, a: int, b: int) -> int:
-    """In words; a new clause is as far as four."""
+    """In words; a new clause is as far as four, a new sentence as twelve."""
     between = text[min(a, b) : max(a, b)]
-    return between.count(" ") + 4 * len(_CLAUSE.findall(between))
+    return between.count(" ") + 4 * len(_CLAUSE.findall(between)) + 8 * len(_STOP.findall(between))
 
 
 def _same_phrase(a: _Claim, b: _Claim) -> bool:

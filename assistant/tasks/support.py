@@ -170,11 +170,16 @@ class Indexed:
         return {code: np.unique(np.concatenate(ids)) for code, ids in found.items()}
 
     @cached_property
+    def numbers(self) -> list[list[Number]]:
+        """Of each sentence."""
+        return [numbers(self.sentence(number)) for number in range(len(self))]
+
+    @cached_property
     def mentions(self) -> list[Mention]:
         found = []
         for number in range(len(self)):
             sentence = self.sentence(number)
-            said = numbers(sentence)
+            said = self.numbers[number]
             before = frozenset(
                 str(int(value) - 1) for one in said if one.kind == "year" for value in one.values if value.isdigit()
             )
@@ -251,10 +256,10 @@ class Indexed:
             return _is_russian_name(folded)
         return followed
 
-    def names_in(self, text: str) -> list[Name]:
+    def names_in(self, text: str, said: Sequence[Number] | None = None) -> list[Name]:
         """The words of names of a text: of the source itself, or of a statement about it."""
         taken = bytearray(len(text))
-        for number in numbers(text):
+        for number in numbers(text) if said is None else said:
             if number.kind in ("date", "weekday", "period", "time"):
                 taken[number.start : number.end] = b"\1" * (number.end - number.start)
         words = list(_WORD.finditer(text))
@@ -286,7 +291,7 @@ class Indexed:
     @cached_property
     def names(self) -> list[list[Name]]:
         """Of each sentence."""
-        return [self.names_in(self.sentence(number)) for number in range(len(self))]
+        return [self.names_in(self.sentence(number), said) for number, said in enumerate(self.numbers)]
 
     @cached_property
     def by_name(self) -> dict[str, Ids]:
