@@ -47,7 +47,6 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, as other programs of a pipe have it
 @template_flags
 @click.option("-m", "--model", metavar="MODEL", help="Catalogue id, store name, or path of a GGUF file.")
 @endpoint_flag
-@endpoint_flag
 @click.option(
     "--option",
     "options",
@@ -228,13 +227,13 @@ def _workers(loaded: Loaded, jobs: int) -> list[EngineWorker]:
     """As many as there are jobs: processes, or requests to a server at a time."""
     from assistant.engine.local import LocalEngine
     from assistant.engine.remote import RemoteEngine
-
-    if isinstance(loaded.engine, RemoteEngine):
-        return [EngineWorker(RemoteEngine(loaded.engine.server)) for _ in range(jobs)]
-    if jobs == 1:
-        return [EngineWorker(loaded.engine)]
+    from assistant.tasks.batch import endpoint
     from assistant.tasks.batch.processes import engines
 
+    if isinstance(loaded.engine, RemoteEngine):
+        return endpoint.workers(loaded.engine, jobs)
+    if jobs == 1:
+        return [EngineWorker(loaded.engine)]
     assert isinstance(loaded.engine, LocalEngine)
     found = engines(loaded.engine.path, loaded.engine.options, jobs)
     if len(found) < jobs:

@@ -225,7 +225,7 @@ class Job:
 
     def _unlink(self) -> None:
         if self.path:
-            for end in ("", "-wal", "-shm"):
+            for end in ("-wal", "-shm", ""):  # a log without its database would be read into the next one
                 self.path.with_name(self.path.name + end).unlink(missing_ok=True)
 
     def _unlock(self) -> None:

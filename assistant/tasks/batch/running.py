@@ -6,17 +6,19 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol, cast
 
-from assistant.engine.engine import Engine, GenerateOptions
+from assistant.engine.engine import Engine
 from assistant.engine.worker import EngineDied
 from assistant.tasks.answering import Answer, answering
 from assistant.tasks.batch.job import Job
-from assistant.tasks.batch.records import Broken, Record, text_of
-from assistant.templates.template import Filled, Template, fill
-from models.errors import Cancelled, IntegrityError, ModelError, NetworkError, UsageError, UserError
+from assistant.tasks.batch.records import Broken, Record
+from assistant.tasks.batch.task import Task, tasks_of
+from models.errors import Cancelled, IntegrityError, ModelError, NetworkError, UserError
+
+__all__ = ["RETRIES", "Done", "EngineWorker", "Failed", "Task", "Worker", "run", "tasks_of"]
 
 RETRIES = 2
 PASSING = (EngineDied, NetworkError)  # what may go well on another try
@@ -24,55 +26,6 @@ _AHEAD = 64  # records that are read before a worker asks for them
 _IN_A_ROW = 5  # records given up for what may pass, with nothing answered between: it does not pass
 _LONGEST_PAUSE = 10.0  # seconds before the next try over a network
 _LAST_SECONDS = 10.0  # that a worker has to end
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A record with its template. ``tries`` counts those that failed."""
-
-    record: Record
-    filled: Filled
-    options: GenerateOptions
-    tries: int = 0
-
-    @property
-    def number(self) -> int:
-        return self.record.number
-
-
-def tasks_of(
-    template: Template, given: Mapping[str, Any], mapped: Mapping[str, str], options: GenerateOptions
-) -> Callable[[Record], Task]:
-    """Puts each record into the template.
-
-    Args:
-        given: values of variables that are the same for all.
-        mapped: variables that each record has a field for.
-
-    Raises:
-        UsageError: a variable is wrong or missing; of one that is mapped, the function that is returned raises it.
-    """
-    # The state of a prompt that does not come again is not worth the disk.
-    options = replace(options, keep_state=False)
-    if not mapped:
-        filled = fill(template, given)
-        return lambda record: Task(record, filled, options)
-    for name in mapped:
-        if name not in template.variables and name != "language":
-            fill(template, {name: ""})  # says which there are
-    # What is the same for all is checked now, without what only the records have.
-    own = {name: variable for name, variable in template.variables.items() if name not in mapped}
-    fill(template.model_copy(update={"variables": own, "choices": None, "scale": None, "schema_": None}), given)
-
-    def task(record: Record) -> Task:
-        values = dict(given)
-        for variable, field in mapped.items():
-            if (value := record.values.get(field)) is None:
-                raise UsageError(f"it has no field {field!r} for the variable {variable!r}")
-            values[variable] = value if isinstance(value, str | list | dict) else text_of(value)
-        return Task(record, fill(template, values), options)
-
-    return task
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +64,18 @@ class Worker(Protocol):
 
 
 class EngineWorker:
-    """One engine, one record after the other."""
+    """One engine: records in its batches where it has such, else one after the other."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
         self._stopped = threading.Event()
 
     def answers(self, tasks: Iterator[Task]) -> Iterator[tuple[int, Answer | UserError]]:
+        if hasattr(self.engine, "answer_many"):
+            from assistant.tasks.batch.together import ManyEngine, answer_together
+
+            yield from answer_together(cast(ManyEngine, self.engine), tasks, self._answer, self._check)
+            return
         for task in tasks:
             yield task.number, self._answer(task)
 
@@ -319,7 +277,7 @@ class _Feed:
             self._changed.notify_all()
 
     def take(self, seconds: float) -> Task | None:
-        """The next task; None: there is none just now. One that died with its engine waits for those before it."""
+        """The next task, waited for so long; None: there is none just now."""
         with self._changed:
             self._changed.wait_for(lambda: self._ready or self.over, seconds)
             return self._ready.popleft() if self._ready and not self._stopped else None
