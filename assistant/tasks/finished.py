@@ -7,24 +7,37 @@ on, so that a kill loses the call that was going on and nothing else. When a run
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from assistant.database import Database, Schema
 from assistant.engine.calls import completing
-from assistant.engine.engine import Engine, Event, GenerateOptions, LoadOptions, Message, Result
+from assistant.engine.engine import (
+    Delta,
+    Engine,
+    Event,
+    GenerateOptions,
+    LoadOptions,
+    Message,
+    OnProgress,
+    Result,
+)
 from assistant.engine.events import event_json, event_of
 from models.errors import UserError
 from models.fingerprint import fingerprint
 from models.paths import finished_file
 
 KEPT_SECONDS = 30 * 24 * 3600.0  # of a run that nobody resumed
+Place = tuple[str, int]  # the digest of a call, and which of those that are equal it is
+
 _HOW = ("draft", "num_draft_tokens", "keep_state")  # options that decide how fast an answer comes, not which
 
 
@@ -101,6 +114,10 @@ class Run:
         self._asked: Counter[str] = Counter()
         self.reused = 0
 
+    def engine(self, engine: Engine) -> Engine:
+        """The same engine, but what the run has finished before is not computed again."""
+        return _Resuming(engine, self)
+
     def call(
         self,
         engine: Engine,
@@ -110,26 +127,57 @@ class Run:
         *,
         keep: bool = True,
     ) -> Generator[Event, None, Result]:
-        """As :func:`~assistant.engine.calls.completing`, unless the run has finished this very call before. Equal
-        calls of one run are told apart by their order: with chance in it, each has an answer of its own.
+        """As :func:`~assistant.engine.calls.completing`, unless the run has finished this very call before.
 
         Args:
             keep: False: the answer is not stored.
         """
         check()
-        call = self._digest_of(messages, options)
-        number = self._asked[call]
-        self._asked[call] += 1
-        if self._resume and (stored := self._stored(call, number)):
-            self.reused += 1
-            return stored
+        place = self.place(messages, options)
+        if result := self.find_result(place):
+            return result
         result = yield from completing(engine, messages, options, check)
         if keep:
-            self._database.write(
-                "INSERT OR REPLACE INTO calls (run, call, number, finished, result) VALUES (?, ?, ?, ?, ?)",
-                self._run, call, number, time.time(), json.dumps(event_json(result)),
-            )  # fmt: skip
+            self.keep(place, event_json(result))
         return result
+
+    def place(self, messages: Sequence[Message], options: GenerateOptions, choices: Sequence[str] = ()) -> Place:
+        """Of the next call of this kind. Equal calls of one run are told apart by their order: with chance in it, each
+        has an answer of its own."""
+        call = self._digest_of(messages, options, choices)
+        number = self._asked[call]
+        self._asked[call] += 1
+        return call, number
+
+    def find(self, place: Place) -> Any:
+        """What was kept there, if it is to be used; None: nothing."""
+        if not self._resume:
+            return None
+        rows = self._database.rows(
+            "SELECT result FROM calls WHERE run = ? AND call = ? AND number = ?", self._run, *place
+        )
+        with contextlib.suppress(ValueError):  # of another version of this program
+            return json.loads(rows[0]["result"]) if rows else None
+        return None
+
+    def find_result(self, place: Place) -> Result | None:
+        """The answer that was kept there."""
+        found = self.find(place)
+        try:
+            event = event_of(found) if isinstance(found, dict) else None
+        except (KeyError, TypeError, ValueError):
+            return None
+        if not isinstance(event, Result):
+            return None
+        self.reused += 1
+        return event
+
+    def keep(self, place: Place, value: Any) -> None:
+        """Keep what JSON can hold; the disk has it when this returns."""
+        self._database.write(
+            "INSERT OR REPLACE INTO calls (run, call, number, finished, result) VALUES (?, ?, ?, ?, ?)",
+            self._run, *place, time.time(), json.dumps(value),
+        )  # fmt: skip
 
     def done(self) -> None:
         """The run has come to its end: nothing of it is kept. What cannot be removed goes with its age."""
@@ -137,19 +185,43 @@ class Run:
             self._database.write("DELETE FROM calls WHERE run = ?", self._run)
             self._database.forget_removed()
 
-    def _digest_of(self, messages: Sequence[Message], options: GenerateOptions) -> str:
+    def _digest_of(self, messages: Sequence[Message], options: GenerateOptions, choices: Sequence[str]) -> str:
         chosen = {name: value for name, value in asdict(options).items() if name not in _HOW}
-        return _digest(json.dumps([self._model_key, [asdict(message) for message in messages], chosen]))
+        return _digest(json.dumps([self._model_key, [asdict(message) for message in messages], chosen, *choices]))
 
-    def _stored(self, call: str, number: int) -> Result | None:
-        rows = self._database.rows(
-            "SELECT result FROM calls WHERE run = ? AND call = ? AND number = ?", self._run, call, number
-        )
-        try:
-            event = event_of(json.loads(rows[0]["result"])) if rows else None
-        except (KeyError, TypeError, ValueError):  # of another version of this program
-            return None
-        return event if isinstance(event, Result) else None
+
+class _Resuming:
+    """An engine in front of another one, that answers what a run has finished."""
+
+    def __init__(self, engine: Engine, run: Run):
+        self._engine = engine
+        self._run = run
+        self.load, self.count_tokens, self.cancel, self.close = (
+            engine.load, engine.count_tokens, engine.cancel, engine.close
+        )  # fmt: skip
+
+    def generate(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Event]:
+        place = self._run.place(messages, options)
+        if result := self._run.find_result(place):
+            yield Delta(result.text, tokens=result.completion_tokens)
+            yield result
+            return
+        for event in self._engine.generate(messages, options):
+            if isinstance(event, Result) and event.finish_reason != "cancelled":
+                self._run.keep(place, event_json(event))
+            yield event
+
+    def score(
+        self, messages: Sequence[Message], choices: Sequence[str], on_progress: OnProgress | None = None
+    ) -> list[float]:
+        place = self._run.place(messages, GenerateOptions(), choices)
+        found = self._run.find(place)
+        if isinstance(found, list) and len(found) == len(choices):
+            self._run.reused += 1
+            return found
+        scores = self._engine.score(messages, choices, on_progress)
+        self._run.keep(place, scores)
+        return scores
 
 
 def model_key(path: Path, options: LoadOptions | None = None) -> str:

@@ -251,3 +251,26 @@ def test_a_model_is_its_file_and_its_adapter(tmp_path: Path) -> None:
     os.utime(model, (1, 1))
     assert len({*keys, model_key(model)}) == 5
     assert model_key(model) == model_key(model, LoadOptions(threads=3))
+
+
+def test_an_engine_that_resumes_asks_only_what_is_not_finished(finished: Finished) -> None:
+    from answering_engine import AnsweringEngine
+
+    def go(resume: bool, stop_at: int = 99) -> tuple[list[str], list[list[float]], int]:
+        inner = AnsweringEngine(str.upper, weigh=lambda text: {"yes": 0.75, "no": 0.25})
+        run = finished.run("files", "model", resume=resume)
+        engine = run.engine(inner)
+        answers, scores = [], []
+        for number in range(stop_at):
+            if number == 3:
+                break
+            *_, last = engine.generate([Message("user", f"text {number}")], OPTIONS)
+            assert isinstance(last, Result)
+            answers.append(last.text)
+            scores.append(engine.score([Message("user", f"text {number}")], ["yes", "no"]))
+        return answers, scores, len(inner.asked)
+
+    go(resume=False, stop_at=2)
+    whole = go(resume=False)
+    assert whole[2] == 6
+    assert go(resume=True) == (whole[0], whole[1], 0)
