@@ -158,7 +158,7 @@ def batch(
         if retry_failed:
             job.retry_failed()
         total = _survey(job, read, limit, strict, stopped, notes) if read.again else limit
-        workers = _workers(loaded, jobs)
+        workers = workers_of(loaded, jobs)
         answered = 0
         with ProgressBar(unit="records") as bar:
             counts = job.counts()
@@ -223,7 +223,7 @@ def _survey(
     return survey.records
 
 
-def _workers(loaded: Loaded, jobs: int) -> list[EngineWorker]:
+def workers_of(loaded: Loaded, jobs: int) -> list[EngineWorker]:
     """As many as there are jobs: processes, or requests to a server at a time."""
     from assistant.engine.local import LocalEngine
     from assistant.engine.remote import RemoteEngine

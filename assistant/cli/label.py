@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import settings as user_settings
+from assistant.cli.batch import workers_of
 from assistant.cli.interrupt import interruptible
 from assistant.cli.label_report import print_report, report_json
-from assistant.cli.loading import Loaded, load
+from assistant.cli.loading import endpoint_flag, load
+from assistant.cli.progress import ProgressBar
 from assistant.cli.writing import print_json, write_out
 from assistant.engine.counting import TokenCounter
 from assistant.memory.files import printable
@@ -90,6 +92,8 @@ class _Read:
     metavar="NAME VALUE",
     help="An option of loading, as -o of `assistant ask`. Repeatable.",
 )
+@endpoint_flag
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, help="Processes, or requests to a server at a time.")
 @click.option(
     "--language",
     type=click.Choice(["auto", "en", "ru"]),
@@ -111,6 +115,8 @@ def label(
     output: str | None,
     model: str | None,
     options: tuple[tuple[str, str], ...],
+    endpoint: str | None,
+    jobs: int,
     language: str,
     input_format: inputs.Format | None,
     as_json: bool,
@@ -128,7 +134,7 @@ def label(
     corrections ask nothing again.
 
     Exit codes: 0 all rows are labelled, 1 some are not (they are listed, and have an `error`), 2 usage, 3 model missing
-    or unusable, 130 stopped by Ctrl+C, 143 by SIGTERM.
+    or unusable, 5 no network, 130 stopped by Ctrl+C, 143 by SIGTERM.
     """
     suffix = _suffix_of(output, input)
     if review_out is not None and Path(review_out).suffix.lower() != ".csv":
@@ -162,7 +168,7 @@ def label(
         corrected = [replace(each, text=spelled.get(folded(each.text), each.text)) for each in corrected]
 
     settings = user_settings.load()
-    loaded = load(model, options, settings)
+    loaded = load(model, options, settings, endpoint=endpoint)
     with closing(loaded.engine):
         told: Language | None = None if language == "auto" else "ru" if language == "ru" else "en"
         if given:
@@ -180,7 +186,7 @@ def label(
         texts = [
             text for text in (*(r.text for r in read.records), *(c.text for c in corrected)) if text not in in_prompt
         ]
-        _ask(asking, texts, loaded)
+        _ask(asking, texts, workers_of(loaded, jobs))
     embedder = cache(_embedder)
     learnt = None
     if corrections is not None:
@@ -264,16 +270,17 @@ def _guidelines(given: str | None) -> str:
     return text
 
 
-def _ask(asking: Asking, texts: Sequence[str], loaded: Loaded) -> None:
-    from assistant.cli.progress import ProgressBar
-
+def _ask(asking: Asking, texts: Sequence[str], workers: Sequence[EngineWorker]) -> None:
     stopped = threading.Event()
     with ProgressBar(unit="rows") as bar:
         try:
-            for done, total in interruptible(asking.ask(texts, [EngineWorker(loaded.engine)], stopped), stopped.set):
-                bar.update(done, total, "labelling")
+            for done, total in interruptible(asking.ask(texts, workers, stopped), stopped.set):
+                bar.update(done, total)
         except Cancelled as error:
             raise Cancelled("Stopped.", "What the model has answered is kept: the same command goes on.") from error
+        finally:
+            for worker in workers:
+                worker.engine.close()
 
 
 def _embedder() -> Embedder:
