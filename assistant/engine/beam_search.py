@@ -17,7 +17,7 @@ from assistant.engine.kv_cache import KVCache
 from assistant.engine.repetition import Repetition
 from assistant.engine.scoring import end_log_prob, log_softmax
 from models.errors import ModelError, UsageError
-from models.llama import Aborted, Context, Model
+from models.llama import Aborted, Context, Model, Row
 
 LENGTH_PENALTY = 1.0  # the exponent: 0 prefers short answers, 1 compares the mean log-probability of a token
 _ROOM = 256  # tokens for which each beam gets room of its own at a time
@@ -215,7 +215,7 @@ class BeamSearch:
 
     def _decode_rows(self, context: Context, place: int) -> None:
         position = len(self._prompt) + place
-        context.decode_rows([(b.tokens[place], position, self._bank + i) for i, b in enumerate(self._live)])
+        context.decode_rows([Row(b.tokens[place], position, (self._bank + i,)) for i, b in enumerate(self._live)])
 
     def _agree(self, tokens: list[int]) -> bytes:
         new = tokens[len(self.generated) :]

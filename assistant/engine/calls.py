@@ -32,6 +32,12 @@ class Choice(Result):
     scores: dict[str, float] = field(default_factory=dict)
 
 
+def chosen(scores: dict[str, float], prompt_tokens: int, timings: Timings) -> Choice:
+    """The likeliest of these answers."""
+    best = max(scores, key=lambda choice: scores[choice])
+    return Choice(best, "", "stop", prompt_tokens, 0, timings, scores=scores)
+
+
 @dataclass(frozen=True, slots=True)
 class Computed(Result):
     """The end of an answer that the program worked out, perhaps with the model's help. ``data`` is what it holds, as
@@ -82,10 +88,10 @@ def scoring(
 
     scores = dict(zip(choices, (yield from telling(engine, score, check)), strict=True))
     seconds = time.perf_counter() - start
-    best = max(scores, key=lambda choice: scores[choice])
     timings = Timings(first_token_seconds=seconds, prefill_tokens=tokens, prefill_seconds=seconds)
-    yield Delta(best)
-    yield Choice(best, "", "stop", engine.count_tokens(prompt), 0, timings, scores=scores)
+    choice = chosen(scores, engine.count_tokens(prompt), timings)
+    yield Delta(choice.text)
+    yield choice
 
 
 def completing(

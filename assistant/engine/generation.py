@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence, Set
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from assistant.engine.engine import FinishReason, GenerateOptions
+from assistant.engine.engine import GenerateOptions
 from assistant.engine.kv_cache import OUTPUTS, KVCache
-from assistant.engine.repetition import Repetition
-from models.llama import Aborted, Model, Sampler
+from assistant.engine.sampling import Sampling
+from models.llama import Aborted, Model
 
 if TYPE_CHECKING:
     from assistant.engine.speculation.speculator import Speculator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 _MOST_DRAFTED = OUTPUTS - 1
 
 
-class Generation:
+class Generation(Sampling):
     """Computes the answer to a prompt, which the KV cache has just read, batch after batch.
 
     A batch has the tokens that are certain but not in the KV cache yet (the last one sampled, and what the grammar
@@ -51,119 +50,32 @@ class Generation:
         speculator: Speculator | None = None,
         grammar: Grammar | None = None,
     ):
-        self._model = model
-        self._shown = shown
+        super().__init__(model, options, most=most, shown=shown, grammar=grammar)
         self._cache = cache
         self._prompt = prompt
-        self._most = most
-        self._grammar = grammar
-        self._repetition = Repetition()
         self._speculator = speculator
         if speculator:
             speculator.begin(prompt, options.draft, options.num_draft_tokens, most)
-        self._sampler = Sampler(
-            model,
-            temperature=options.temperature,
-            top_k=options.top_k,
-            top_p=options.top_p,
-            min_p=options.min_p,
-            repeat_penalty=options.repeat_penalty,
-            seed=options.seed,
-        )
-        self._forced: list[int] = []
-        self.generated: list[int] = []
         self.decoded = 0
-        self.finish_reason: FinishReason = "length"
 
     def decode(self) -> Iterator[bytes]:
         """Generate; yields the bytes of each token, before the next batch is computed."""
+        cache = self._cache
         drafted: list[int] = []
         while True:
-            new, accepted, ended = self._sample(drafted)
-            for token in new:
-                self.generated.append(token)
-                yield self._model.piece(token, special=token in self._shown)
+            new, accepted, ended = self.sample(cache.context, drafted)
+            cache.truncate(len(cache.tokens) - len(drafted) + accepted)  # the cache then holds what was drafted rightly
+            self.decoded += accepted
+            if self._speculator:
+                self._speculator.learn(accepted)
+            yield from self.write(new, ended=ended)
             if ended:
                 return
-            forced, self._forced = self._forced, []
-            for token in forced:
-                self._sampler.accept(token)
-                self.generated.append(token)
-                yield self._model.piece(token, special=token in self._shown)
-            new += forced
-            if self._grammar and self._most - len(self.generated) <= min(
-                self._most // 4, 32 + len(self.generated) // 8
-            ):
-                self._grammar.hurry()  # what is left may just be enough to close it
             try:
                 drafted = self._compute(new[accepted:])
             except Aborted:
                 self.finish_reason = "cancelled"
                 return
-
-    def force(self, tokens: Sequence[int]) -> None:
-        """Go on with these tokens behind those that are sampled already, whatever the model would say; the last call
-        counts. To be called between two tokens of :meth:`decode`. Without room for them and an answer it goes on as it
-        would."""
-        has_room = len(self.generated) + len(tokens) + _MOST_DRAFTED < self._most
-        self._forced = list(tokens) if has_room else []
-
-    def _sample(self, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
-        """Sample from the outputs of the last batch: (new tokens, how many of them were drafted, whether it ends).
-
-        Forced tokens follow the sampled ones; the KV cache then holds what was drafted rightly, and not those.
-        """
-        new: list[int] = []
-        ended = False
-        for place, guess in enumerate([*drafted, None]):
-            ended = self._take(self._next(place - len(drafted) - 1), new)
-            if ended or new[-1] != guess:
-                break
-        accepted = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(new, drafted, strict=False)))
-        self._cache.truncate(len(self._cache.tokens) - len(drafted) + accepted)
-        self.decoded += accepted
-        if self._speculator:
-            self._speculator.learn(accepted)
-        if self._grammar and not ended:
-            forced = self._grammar.forced()
-            for left, token in zip(range(len(forced) - 1, -1, -1), forced, strict=True):
-                self._sampler.accept(token)
-                ended = self._take(token, new, last=not left)
-                if ended:
-                    break
-        return new, accepted, ended
-
-    def _next(self, output: int) -> int:
-        """The token that the model chooses after an output of the last batch."""
-        if self._grammar:
-            self._grammar.mask(self._cache.context.logits(output))
-        token = self._sampler.sample(self._cache.context, output)
-        if self._grammar and not self._model.is_end(token):
-            self._grammar.accept(token)
-        return token
-
-    def _take(self, token: int, new: list[int], last: bool = True) -> bool:
-        """Add a token to the new ones, unless it ends the answer; True: nothing comes after it. ``last``: the grammar
-        has accepted no tokens beyond this one."""
-        grammar = self._grammar
-        if self._model.is_end(token):
-            self._end()
-            return True
-        new.append(token)
-        if last and grammar and grammar.finished:
-            self._end()
-            return True
-        if self._repetition.feed(token) and not (grammar and grammar.hurried):
-            self.finish_reason = "repetition"
-            if not grammar:
-                return True
-            grammar.hurry()
-        return len(self.generated) + len(new) >= self._most
-
-    def _end(self) -> None:
-        """The answer is complete: by itself, or because it was made to end."""
-        if not (self._grammar and self._grammar.hurried):
-            self.finish_reason = "stop"
 
     def _compute(self, certain: Sequence[int]) -> list[int]:
         """Compute these tokens and drafted ones after them, which are returned.
@@ -187,6 +99,3 @@ class Generation:
         if self._speculator:
             self._speculator.computed(len(certain), time.perf_counter() - started)
         return drafted
-
-    def close(self) -> None:
-        self._sampler.close()

@@ -31,6 +31,7 @@ class KVCache:
         self._threads = threads
         self._context: Context | None = None
         self._stopped = False
+        self._aside: Context | None = None
         self.limit = limit
         self.tokens: list[int] = []
 
@@ -135,20 +136,27 @@ class KVCache:
             raise
         self.tokens = tokens
 
-    def fork(self, n_ctx: int, *, sequences: int) -> Context:
-        """A context of its own, to be closed by the caller, whose first sequence is what this one holds.
+    def aside(self, n_ctx: int, *, sequences: int, outputs: int) -> Context:
+        """An empty context beside this one, to be closed by the caller; :meth:`stop` ends what the last one computes.
 
         Raises:
             ModelError: not enough memory.
         """
-        context = Context(
+        context = self._aside = Context(
             self._model,
             n_ctx=-(-n_ctx // _BLOCK) * _BLOCK,
             threads=self._threads,
-            outputs=sequences,
+            outputs=outputs,
             sequences=sequences,
             kv_type=self._kv_type,
         )
+        if self._stopped:
+            context.abort()
+        return context
+
+    def fork(self, n_ctx: int, *, sequences: int) -> Context:
+        """As :meth:`aside`, and its first sequence is what this one holds."""
+        context = self.aside(n_ctx, sequences=sequences, outputs=sequences)
         try:
             context.restore_state(self.context.save_state())
         except BaseException:
@@ -163,14 +171,15 @@ class KVCache:
     def stop(self) -> None:
         """End the running computation, from any thread, and refuse more until :meth:`rearm`."""
         self._stopped = True
-        context = self._context  # once: the other thread may be replacing it by a larger one
-        if context:
-            context.abort()
+        for context in (self._context, self._aside):  # each once: the other thread may be replacing it by a larger one
+            if context:
+                context.abort()
 
     def rearm(self) -> None:
         self._stopped = False
-        if self._context:
-            self._context.rearm()
+        for context in (self._context, self._aside):
+            if context:
+                context.rearm()
 
     def close(self) -> None:
         """Free the context. The cache can be used again, empty."""

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
 from assistant.engine.chat_format import ChatFormat
-from assistant.engine.engine import Constraint, LoadOptions, ModelInfo, Progress
+from assistant.engine.engine import Constraint, GenerateOptions, LoadOptions, Message, ModelInfo, Progress
 from assistant.engine.kv_cache import KVCache
+from assistant.engine.output import Output
 from assistant.engine.prompt_reuse import PromptReuse, Transcript
-from assistant.engine.speculation.prepare import prepare
+from assistant.engine.scoring import close_reasoning
+from assistant.engine.speculation.costs import BatchCosts
+from assistant.engine.speculation.prepare import costs_of, prepare
 from assistant.engine.speculation.speculator import Speculator
 from assistant.engine.structured import Grammar, Vocabulary
 from models import adapter, fit, gguf_header, hardware, llama
-from models.errors import ModelError
+from models.errors import DoesNotFit, ModelError
 from models.gguf_header import Header
 from models.llama import Aborted, Adapter, Model
 
 _SMALLEST_WINDOW = 512  # tried even where the estimate says that nothing fits: estimates err
 _COMMON_WINDOW = 8192  # room for it is left on a GPU when layers are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked, as the model reads it.
+
+    Attributes:
+        most: tokens that the answer may have.
+        stop: strings that end it, those of the chat format among them.
+        opens_reasoning: the answer begins inside a block of reasoning.
+    """
+
+    text: str
+    tokens: list[int]
+    most: int
+    stop: tuple[str, ...]
+    opens_reasoning: bool
 
 
 class Loaded:
@@ -116,6 +137,54 @@ class Loaded:
         if not has_bos and len(tokens) > 1 and tokens[-1] == model.eos and not prompt.endswith(self.format.eos):
             tokens.pop()  # some vocabularies close every text: an open prompt must stay open
         return tokens
+
+    def prompt(self, messages: Sequence[Message], options: GenerateOptions) -> Prompt:
+        """Raises DoesNotFit: the prompt leaves no room in the window."""
+        # A constraint is for the answer, and reasoning would come before it.
+        silent = options.think == "off" or options.constraint is not None
+        text = self.format.render(messages, None if options.think is None else not silent)
+        if silent:
+            text = close_reasoning(text, self.format)
+        tokens, limit = self.tokenize(text), self.cache.limit
+        if len(tokens) >= limit:
+            raise DoesNotFit(
+                f"The prompt has {len(tokens):,} tokens, but the window holds {limit:,}, the answer included.",
+                "Shorten it, or choose a model with a longer window.",
+            )
+        room = limit - len(tokens)
+        most = min(options.max_tokens, room) if options.max_tokens is not None else room
+        stop = (*options.stop, *self.format.stop)
+        return Prompt(text, tokens, most, stop, self.format.opens_reasoning(text))
+
+    def output(self, prompt: Prompt) -> Output:
+        """For an answer to this prompt."""
+        return Output(prompt.stop, self.format.reasoning_markers, reasoning=prompt.opens_reasoning)
+
+    def batch_costs(self) -> BatchCosts:
+        """What batches cost on this machine; measured now if that was never done.
+
+        Raises:
+            Aborted: it was stopped meanwhile.
+        """
+        if self.speculator:
+            return self.speculator.costs
+        measuring = costs_of(self.model, self.cache, threads=self.info.threads, kv_type=self._options.kv_type)
+        while True:
+            try:
+                next(measuring)
+            except StopIteration as end:
+                costs: BatchCosts = end.value[0]
+                return costs
+
+    def room_aside(self) -> int:
+        """Tokens of another context that there is memory for now."""
+        header = gguf_header.read_header(self.model.path)
+        if self.model.offloaded[0]:
+            free = sum(device.memory_free for device in llama.devices() if device.is_gpu)
+        else:
+            free = hardware.memory().available
+        # The weights are in memory already.
+        return fit.largest_window(header, free + header.size, self._options.kv_type)
 
     def prepare_drafting(self, is_cancelled: Callable[[], bool]) -> Generator[Progress, None, Speculator | None]:
         """What drafts for the model; the machine is measured the first time.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from assistant.engine.beam_search import BeamSearch
+from assistant.engine.calls import chosen
 from assistant.engine.engine import (
     Delta,
     Event,
@@ -24,10 +25,10 @@ from assistant.engine.engine import (
 from assistant.engine.generation import Generation
 from assistant.engine.kv_cache import KVCache
 from assistant.engine.loaded import Loaded
-from assistant.engine.output import Output
+from assistant.engine.many import Many, Request, sequences_that_pay
 from assistant.engine.scoring import Scoring, check_choices, close_reasoning
 from assistant.engine.speculation.speculator import Speculator
-from models.errors import Cancelled, DoesNotFit
+from models.errors import Cancelled, UserError
 from models.llama import Aborted
 
 _FIRST_ANSWER = 256  # tokens of room behind the prompt before the KV cache has to grow
@@ -40,6 +41,7 @@ class LocalEngine:
         self.path = path
         self.options = options or LoadOptions()
         self._loaded: Loaded | None = None
+        self._many: Many | None = None
         self._cancelled = False
         self._load_seconds = 0.0
 
@@ -111,28 +113,9 @@ class LocalEngine:
             return
         if self._cancelled:
             loaded.stop()
-        # A constraint is for the answer, and reasoning would come before it.
-        silent = options.think == "off" or options.constraint is not None
-        prompt = loaded.format.render(messages, None if options.think is None else not silent)
-        if silent:
-            prompt = close_reasoning(prompt, loaded.format)
-        tokens = loaded.tokenize(prompt)
-        limit = loaded.cache.limit
-        if len(tokens) >= limit:
-            raise DoesNotFit(
-                f"The prompt has {len(tokens):,} tokens, but the window holds {limit:,}, the answer included.",
-                "Shorten it, or choose a model with a longer window.",
-            )
-        room = limit - len(tokens)
-        most = min(options.max_tokens, room) if options.max_tokens is not None else room
-        loaded.cache.reserve(min(len(tokens) + min(most, _FIRST_ANSWER), limit))
-
-        stop = (*options.stop, *loaded.format.stop)
-        output = Output(
-            stop,
-            loaded.format.reasoning_markers,
-            reasoning=loaded.format.opens_reasoning(prompt),
-        )
+        prompt = loaded.prompt(messages, options)
+        tokens, most, output = prompt.tokens, prompt.most, loaded.output(prompt)
+        loaded.cache.reserve(len(tokens) + min(most, _FIRST_ANSWER))
         speculator = None
         if options.draft != "off" and options.beams == 1:
             with contextlib.suppress(Aborted):  # prefill will say so
@@ -142,7 +125,7 @@ class LocalEngine:
         common = (loaded.model, loaded.cache, tokens, options)
         run: BeamSearch | Generation
         if options.beams > 1:
-            run = BeamSearch(*common, most=most, shown=loaded.shown, stop=stop)
+            run = BeamSearch(*common, most=most, shown=loaded.shown, stop=prompt.stop)
         else:
             run = Generation(*common, most=most, shown=loaded.shown, speculator=speculator, grammar=grammar)
         with contextlib.closing(run):
@@ -170,7 +153,7 @@ class LocalEngine:
         for piece in output.finish():
             yield Delta(piece.text, piece.reasoning, len(run.generated))
         if not output.stopped and not output.reasoning:  # a stop string and reasoning are not in the next prompt
-            loaded.transcript = (prompt + output.text, tokens + run.generated)
+            loaded.transcript = (prompt.text + output.text, tokens + run.generated)
         yield Result(
             text=output.text,
             reasoning=output.reasoning,
@@ -195,11 +178,13 @@ class LocalEngine:
         choices: Sequence[str],
         on_progress: OnProgress | None = None,
     ) -> list[float]:
-        check_choices(choices)
-        report = on_progress or (lambda progress: None)
         self._cancelled = False
         if self._loaded:
             self._loaded.rearm()
+        return self._score(messages, choices, on_progress or (lambda progress: None))
+
+    def _score(self, messages: Sequence[Message], choices: Sequence[str], report: OnProgress) -> list[float]:
+        check_choices(choices)
         report(Progress("prefill", 0, 0))
         loaded = self._load()
         if self._cancelled:
@@ -216,6 +201,76 @@ class LocalEngine:
             raise Cancelled() from aborted
         return scoring.scores
 
+    def answer_many(
+        self, requests: Iterable[Request], *, sequences: int | None = None
+    ) -> Iterator[tuple[int, Result | UserError]]:
+        """Answer many requests, several in each batch. What :meth:`generate` and :meth:`score` know of earlier
+        prompts stays as it is, and both may be called between two answers.
+
+        Args:
+            requests: taken a few at a time, as answers are finished.
+            sequences: answers that are written side by side; 1: one request after another; None: as few as give a
+                token in about the least time by what batches of N tokens were measured to cost on this machine,
+                t(N) / N. Choices have no number: as many requests are scored at once as fill a batch. Fewer where
+                there is not enough memory for their KV cache, which is beside the engine's own. Models whose memory
+                cannot be forked (recurrent ones) always answer one after another.
+
+        Yields:
+            (number of the request from 0, its answer), in the order in which they are finished. An answer is a
+            :class:`~assistant.engine.calls.Choice` where there are choices, else a Result as of :meth:`generate`, but
+            without drafting; its seconds are its share of the batches that it was in. An error is that of one request.
+
+        Raises:
+            ModelError: loading failed.
+            Cancelled: :meth:`cancel` was called; what is unfinished is lost.
+        """
+        self._cancelled = False  # here, as in generate
+        if self._loaded:
+            self._loaded.rearm()
+        return self._answer_many(requests, sequences)
+
+    def _answer_many(
+        self, requests: Iterable[Request], sequences: int | None
+    ) -> Iterator[tuple[int, Result | UserError]]:
+        loaded = self._load()
+        if self._cancelled:
+            loaded.stop()
+        width = sequences or 1
+        if sequences is None and loaded.model.can_rewind:
+            try:
+                width = sequences_that_pay(loaded.batch_costs())
+            except Aborted as aborted:
+                raise Cancelled() from aborted
+        if width > 1 and loaded.model.can_rewind:
+            self._many = Many(loaded, requests, width, self._answer, self._is_cancelled)
+            yield from self._many.run()
+            return
+        for number, request in enumerate(requests):
+            try:
+                answer: Result | UserError = self._answer(request)
+            except Cancelled:
+                raise
+            except UserError as error:
+                answer = error
+            yield number, answer
+
+    def _answer(self, request: Request) -> Result:
+        """Raises Cancelled: it was stopped; UserError: it cannot be answered."""
+        if self._cancelled:
+            raise Cancelled()
+        if request.choices:
+            started = time.perf_counter()
+            scores = self._score(request.messages, request.choices, lambda progress: None)
+            seconds = time.perf_counter() - started
+            timings = Timings(first_token_seconds=seconds, prefill_seconds=seconds)
+            prompt_tokens = len(self._load().cache.tokens)  # scoring leaves the prompt there
+            return chosen(dict(zip(request.choices, scores, strict=True)), prompt_tokens, timings)
+        *_, result = self._generate(request.messages, request.options)
+        assert isinstance(result, Result)
+        if result.finish_reason == "cancelled":
+            raise Cancelled()
+        return result
+
     def cancel(self) -> None:
         self._cancelled = True
         loaded = self._loaded  # once: another thread may close it
@@ -223,6 +278,9 @@ class LocalEngine:
             loaded.stop()
 
     def close(self) -> None:
+        if self._many:
+            self._many.close()
+        self._many = None
         if self._loaded:
             self._loaded.close()
         self._loaded = None

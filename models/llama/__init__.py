@@ -5,13 +5,14 @@ it. What llama.cpp logs is kept here (:func:`log_lines`) and never reaches the u
 """
 
 from models.llama.adapter import Adapter
-from models.llama.context import Aborted, Context, DecodeError, KVType, Sampler
+from models.llama.context import UBATCH, Aborted, Context, DecodeError, KVType, Row, Sampler
 from models.llama.library import REQUIRED_VERSION, Device, devices, log_lines, registered, system_info
 from models.llama.model import Model
 from models.llama.observer import Observer, Product
 
 __all__ = [
     "REQUIRED_VERSION",
+    "UBATCH",
     "Aborted",
     "Adapter",
     "Context",
@@ -21,6 +22,7 @@ __all__ = [
     "Model",
     "Observer",
     "Product",
+    "Row",
     "Sampler",
     "devices",
     "log_lines",

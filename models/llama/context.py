@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,16 @@ class Aborted(Exception):
 KVType = Literal["f16", "q8_0"]
 _KV_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
 _Q8_BLOCK = 32  # numbers that share a scale
+
+
+class Row(NamedTuple):
+    """A token of a batch of several sequences. It may belong to many, as long as all that comes before it does too.
+    ``output``: it has logits."""
+
+    token: int
+    position: int
+    sequences: tuple[int, ...]
+    output: bool = True
 
 
 class Context(Handle):
@@ -115,12 +125,13 @@ class Context(Handle):
         if model.adapter:
             model.adapter.apply(pointer)
         self.outputs = outputs
+        self.sequences = sequences
         self.n_ctx = int(llama_cpp.llama_n_ctx(pointer))
         self.n_batch = int(llama_cpp.llama_n_batch(pointer))
         self._memory = llama_cpp.llama_get_memory(pointer)
         self._tokens = (ctypes.c_int32 * self.n_batch)()
         self._outputs = (ctypes.c_int8 * self.n_batch)()
-        self._rows = llama_cpp.llama_batch_init(outputs, 0, 1) if sequences > 1 else None
+        self._rows = llama_cpp.llama_batch_init(self.n_batch, 0, sequences) if sequences > 1 else None
 
     def _free(self, pointer: ctypes.c_void_p) -> None:
         if self._rows is not None:
@@ -144,20 +155,25 @@ class Context(Handle):
         batch.logits = self._outputs
         self._decode(batch)
 
-    def decode_rows(self, rows: Sequence[tuple[int, int, int]]) -> None:
-        """Compute one token each of several sequences: (token, position, sequence); every row has logits.
+    def decode_rows(self, rows: Sequence[Row]) -> None:
+        """Compute up to ``n_batch`` tokens of several sequences, each after those of its sequences.
 
         Raises:
             Aborted, DecodeError: as :meth:`decode`.
         """
         batch = self._rows
         assert batch is not None, "a context of one sequence has decode()"
-        self._check_outputs(len(rows))
+        if len(rows) > self.n_batch:
+            raise ValueError(f"{len(rows)} rows for a batch of {self.n_batch}")
+        self._check_outputs(sum(row.output for row in rows))
         batch.n_tokens = len(rows)
-        for index, (token, position, sequence) in enumerate(rows):
-            batch.token[index], batch.pos[index] = token, position
-            batch.n_seq_id[index], batch.seq_id[index][0] = 1, sequence
-            batch.logits[index] = 1
+        tokens, positions, outputs = batch.token, batch.pos, batch.logits
+        counts, sequences = batch.n_seq_id, batch.seq_id
+        for index, row in enumerate(rows):
+            tokens[index], positions[index], outputs[index] = row.token, row.position, row.output
+            counts[index], own = len(row.sequences), sequences[index]
+            for place, sequence in enumerate(row.sequences):
+                own[place] = sequence
         self._decode(batch)
 
     def _check_outputs(self, count: int) -> None:
@@ -198,10 +214,10 @@ class Context(Handle):
         """Forget all tokens from ``length`` on. False, with nothing changed, where the memory is recurrent."""
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, length, -1))
 
-    def copy_sequence(self, source: int, target: int) -> None:
-        """Make ``target`` the same text as ``source``: they share what is computed."""
+    def copy_sequence(self, source: int, target: int, length: int = -1) -> None:
+        """Make ``target`` the same text as ``source``, or its first ``length`` tokens: they share what is computed."""
         llama_cpp.llama_memory_seq_rm(self._memory, target, -1, -1)
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, length)
 
     def remove_sequence(self, sequence: int) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ModelError
-from models.llama import Context, Model
+from models.llama import Context, Model, Row
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,9 @@ def test_rows_of_logits_that_there_is_no_room_for(model: Model) -> None:
         with pytest.raises(ValueError, match="4 rows"):
             context.decode([1, 2, 3, 4], 4)
         with pytest.raises(ValueError, match="3 rows"):
-            context.decode_rows([(1, 0, 0), (1, 0, 1), (1, 1, 0)])
+            context.decode_rows([Row(1, 0, (0,)), Row(1, 0, (1,)), Row(1, 1, (0,))])
+        with pytest.raises(ValueError, match="257 rows"):
+            context.decode_rows([Row(1, place, (0,), False) for place in range(257)])
         context.decode([1, 2, 3, 4], 2)
         assert context.length == 4
         with pytest.raises(ValueError, match="NULL"):

@@ -17,6 +17,18 @@ from models.llama import Model
 _DRAFT_WINDOW = 8192  # tokens of text that there has to be memory for
 
 
+def costs_of(
+    model: Model, cache: KVCache, *, threads: int, kv_type: str
+) -> Generator[Progress, None, tuple[BatchCosts, CostsFile]]:
+    """What batches of the model cost, measured unless it is known from an earlier time, and where that is kept.
+
+    Raises:
+        Aborted: ``cache.stop`` was called.
+    """
+    file = CostsFile(model.path, threads=threads, offloaded=model.offloaded[0], kv_type=kv_type)
+    return file.read() or (yield from _measure(cache, file, SIZES)), file
+
+
 def prepare(
     model: Model, cache: KVCache, *, draft_model: Path | None, threads: int, gpu_layers: int, kv_type: str
 ) -> Generator[Progress, None, Speculator]:
@@ -26,8 +38,7 @@ def prepare(
     Raises:
         Aborted: ``cache.stop`` was called.
     """
-    file = CostsFile(model.path, threads=threads, offloaded=model.offloaded[0], kv_type=kv_type)
-    costs = file.read() or (yield from _measure(cache, file, SIZES))
+    costs, file = yield from costs_of(model, cache, threads=threads, kv_type=kv_type)
     if draft_model is None:
         return Speculator(costs, model.piece, without_model="none is installed that belongs to it", keep=file.write)
     keep = file.write
