@@ -64,7 +64,8 @@ def add(
                     display.note(_watching(event))
                     continue
                 if as_json and (line := event_json(event)):
-                    print_json(line, indent=None)
+                    with display.hidden():
+                        print_json(line, indent=None)
                 display(event)
                 if isinstance(event, Skipped):
                     unread |= event.path in named
