@@ -15,7 +15,8 @@ from assistant.cli.writing import print_json
 from models.errors import UsageError
 
 if TYPE_CHECKING:
-    from assistant.templates.template import Template
+    from assistant.tasks.opening import Opened
+from assistant.templates.template import Template
     from assistant.templates.testing import Outcome
 
 Outcomes = dict[str, dict[str, "list[Outcome]"]]
@@ -69,7 +70,7 @@ def _chosen(names: Sequence[str], everything: bool) -> tuple[list[Template], lis
     return [library.get(name) for name in dict.fromkeys(names)], []
 
 
-def _tested(loaded: loading.Loaded, template: Template) -> list[Outcome]:
+def _tested(loaded: Opened, template: Template) -> list[Outcome]:
     from assistant.templates import testing
 
     started = time.perf_counter()
