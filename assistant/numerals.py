@@ -9,7 +9,7 @@ January`` and ``07.01``. What is meant is written as text: a plain number in dec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -224,11 +224,12 @@ def numbers(text: str) -> list[Number]:
     words = [(match.start(), match.end(), _folded(match[0])) for match in _WORD.finditer(text)]
     beginnings = {word[:3] for *_, word in words}
     digits = any(map(str.isdigit, text))
-    readers = [_dates] * digits
+    readers: list[Callable[[str, bytearray], Iterator[Number]]] = [_dates] * digits
     readers += [_month_dates] * (not beginnings.isdisjoint(_MONTH_BEGINNINGS))
     readers += [_weekdays] * (not beginnings.isdisjoint(_WEEKDAY_BEGINNINGS))
     readers += [_clock_times, _in_digits] * digits
-    for read in (*readers, _centuries, partial(_in_words, words)):
+    readers += [_centuries, partial(_in_words, words)]
+    for read in readers:
         for number in read(text, taken):
             found.append(number)
             taken[number.start : number.end] = b"\1" * (number.end - number.start)

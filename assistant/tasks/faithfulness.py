@@ -156,6 +156,13 @@ class _Checked:
         return np.unique(np.concatenate(found))
 
     @cached_property
+    def _named(self) -> frozenset[str]:
+        """Words of names of the source that the point has, be it as ordinary words: the Library, the library."""
+        ordinary = (fold(match[0]) for match in _WORD.finditer(self.body))
+        names = (word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text))
+        return frozenset([*ordinary, *names])
+
+    @cached_property
     def features(self) -> tuple[list[_Feature], Weights, Weights]:
         """What the point has of the source, and which sentences have each of these (features, sentences): alone, and
         with those beside them."""
@@ -259,10 +266,14 @@ class _Checked:
         text = self.indexed.sentence(sentence)
         others: list[tuple[int, frozenset[str]]]
         if claim.number:
-            kind = claim.number.kind
+            kind, thing = claim.number.kind, counted(self.body, claim.number)
+            if thing and any(
+                one.counted == thing and one.values & claim.number.values for one in self.indexed.kinds[sentence]
+            ):
+                return False  # it counts the same
             others = [(one.start, one.bears) for one in self.indexed.numbers[sentence] if one.kind == kind]
             wanted = claim.number.values
-            said = {value for one in self.claims if one.number for value in one.number.values}
+            said = frozenset(value for one in self.claims if one.number for value in one.number.values)
         else:
             assert claim.name
             names = self.indexed.names[sentence]
@@ -273,9 +284,9 @@ class _Checked:
                 for one in names
                 if one.role == claim.name.role or whole[one.phrase] & wanted
             ]
-            said = {word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text)}
+            said = self._named
         mine = [start for start, values in others if values & wanted]
-        theirs = [start for start, values in others if not values & said]
+        theirs = [start for start, values in others if not values & said and not self._qualifies(text, start, claim)]
         if not mine or not theirs:
             return False
         features, own, _ = self.features
@@ -311,7 +322,6 @@ class _Checked:
                 for mention in self.indexed.kinds.get(sentence, ())
             )
         assert claim.name
-        said = {word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text)}
         if any(
             one is not claim and _same_phrase(one, claim) and sentence in one.ids and self._belong(one, claim)
             for one in self.claims
@@ -319,11 +329,17 @@ class _Checked:
             return False  # Anna is there, and Smirnova is not
         phrases: dict[int, bool] = {}
         for name in self.indexed.names[sentence]:
-            known = fold(name.text) in said
+            known = fold(name.text) in self._named
             phrases[name.phrase] = (
                 phrases.get(name.phrase, False) or known or (name.role != claim.name.role and not self.foreign)
             )
         return not all(phrases.values())
+
+    def _qualifies(self, text: str, start: int, claim: _Claim) -> bool:
+        """Whether a name stands before a word that the point has: what is the library there, is the Millbrook Library
+        here."""
+        words = _WORD.findall(text[start : start + 60])[1:2] if claim.name else []
+        return bool(words) and words[0][0].isupper() and not self._named.isdisjoint(map(fold, words))
 
     def _counts_otherwise(self, claim: _Claim, around: Weights, here: float) -> bool:
         """Whether the source counts the same thing there, and comes to something else: 12 engineers and 40 trucks are
@@ -422,9 +438,9 @@ class _Checked:
 
 
 def _distance(text: str, a: int, b: int) -> int:
-    """In words; a new clause is as far as four, a new sentence as twelve."""
+    """In words; a new clause is as far as four, a new sentence as thirty."""
     between = text[min(a, b) : max(a, b)]
-    return between.count(" ") + 4 * len(_CLAUSE.findall(between)) + 8 * len(_STOP.findall(between))
+    return between.count(" ") + 4 * len(_CLAUSE.findall(between)) + 26 * len(_STOP.findall(between))
 
 
 def _same_phrase(a: _Claim, b: _Claim) -> bool:
