@@ -16,7 +16,7 @@ from models.errors import UsageError
 
 if TYPE_CHECKING:
     from assistant.tasks.opening import Opened
-from assistant.templates.template import Template
+    from assistant.templates.template import Template
     from assistant.templates.testing import Outcome
 
 Outcomes = dict[str, dict[str, "list[Outcome]"]]
