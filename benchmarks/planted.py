@@ -24,7 +24,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from assistant.memory.sentences import sentences
@@ -45,9 +45,8 @@ class Item:
     key: bool = False
 
     def is_in(self, text: str) -> bool:
-        said = [fold(text[start:end]) for start, end in sentences(text, 0, len(text))]
-        pairs = [" ".join(said[at : at + 2]) for at in range(max(1, len(said) - 1))]
-        return any(all(any(_pattern(way).search(pair) for way in group) for group in self.marks) for pair in pairs)
+        ways = [re.compile("|".join(map(_pattern, group))) for group in self.marks]
+        return any(all(way.search(pair) for way in ways) for pair in _pairs(text))
 
 
 @dataclass(frozen=True)
@@ -89,13 +88,20 @@ def fold(text: str) -> str:
     return re.sub(r"(?<=\d)(?:st|nd|rd|th)\b(?: of\b)?", "", text)
 
 
+@lru_cache(16)
+def _pairs(text: str) -> list[str]:
+    """Each sentence with the one after it, folded."""
+    said = [fold(text[start:end]) for start, end in sentences(text, 0, len(text))]
+    return [" ".join(said[at : at + 2]) for at in range(max(1, len(said) - 1))]
+
+
 @cache
-def _pattern(way: str) -> re.Pattern[str]:
+def _pattern(way: str) -> str:
     way = fold(way)
     ways = [way]
     if match := _DAY.fullmatch(way):
         ways.append("{1} {0}".format(*match.groups()))
-    return re.compile("|".join(rf"(?<!\w)(?<!\d[.:]){_words(one)}(?!\w)(?![.:]\d)" for one in ways))
+    return "|".join(rf"(?<!\w)(?<!\d[.:]){_words(one)}(?!\w)(?![.:]\d)" for one in ways)
 
 
 def _words(way: str) -> str:
