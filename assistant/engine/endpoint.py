@@ -25,6 +25,7 @@ Json = dict[str, Any]
 _TRIES = 6
 _LONGEST_WAIT = 60.0  # seconds between two tries, whatever the server asks for
 _MOST_BYTES = 16_000_000  # of one answer, its envelope included
+_LONGEST_EVENT = 1_000_000  # bytes
 _MOST_WORDS = 300  # characters of what a server says
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|exceed_context|maximum (?:model|prompt|input) length"
@@ -173,7 +174,7 @@ class Endpoint:
         rest, size, begun, ended = b"", 0, False, False
         async for piece in response.aiter_raw():
             size += len(piece)
-            if size > _MOST_BYTES:
+            if size > _MOST_BYTES or len(rest) > _LONGEST_EVENT:
                 raise NetworkError(f"{self} sends an answer without end.", "Set -o max_tokens.")
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:

@@ -245,9 +245,10 @@ class RemoteEngine:
 
         form, found = _first_taken(self.server.forms(facts, constraint), answer)
         tokens = tokens_of(found, form)
-        if not tokens.places and settle(tokens.text, constraint, form)[1]:
-            tokens = replace(tokens, text=_last(self._constrained(facts, messages, options, constraint)).text)
-        return tokens
+        text, wrong = settle(tokens.text, constraint, form)
+        if wrong and not tokens.places:
+            text = _last(self._constrained(facts, messages, options, constraint)).text
+        return replace(tokens, text=text)
 
 
 def _first_taken(forms: Sequence[Form], answer: Callable[[Form], T]) -> tuple[Form, T]:

@@ -30,7 +30,7 @@ class Tokens:
     """An answer in tokens.
 
     Attributes:
-        text: the answer as it came.
+        text: the choice.
         places: of each token what was taken, and what could have been with its log-probability, the former included;
             empty where the server tells none.
         wrapped: the choice stands in quotes in a JSON object.
