@@ -1,6 +1,6 @@
 """What summaries keep of twelve documents, English and Russian, and what they say that the documents do not.
 
-    python benchmarks/bench_summaries.py [-m MODEL]... [--language en|ru] [--longest WORDS] [--show] [--publish]
+    python benchmarks/bench_summaries.py [-m MODEL]... [--language en|ru] [--longest WORDS] [--show] [--no-publish]
 
 ``data/summaries`` has the documents, 300 to 5,000 words, written for this, with the facts that a summary must keep, the
 key ones among them, and false ones near them (``planted.py`` says how they are recognised). ``assistant summarize`` is
@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("--language", choices=LANGUAGES, help="only documents in this one")
     parser.add_argument("--longest", type=int, default=100_000, help="only documents up to so many words")
     parser.add_argument("--show", action="store_true", help="print the summaries")
-    parser.add_argument("--publish", action="store_true", help="write results and README.md")
+    parser.add_argument("--no-publish", action="store_true", help="write neither results nor README.md")
     arguments = parser.parse_args()
     chosen = [
         document
@@ -213,7 +213,7 @@ def main() -> None:
         scores += [(model, one) for one in of_model]
         rows += rows_of(model, of_model)
     lines = table(scores)
-    if arguments.publish:
+    if not arguments.no_publish:
         publish("summaries", rows)
         every = [{"model": model, **asdict(one)} for model, one in scores]
         path = RESULTS / "summaries_texts.json"

@@ -1,7 +1,7 @@
 """What summarizing costs beside the engine's own work, a second summary of the same text, and a run that was killed.
 
     python benchmarks/bench_summarize.py [--model starter] [--words 20000] [--rounds 1] [--second-words 4000]
-        [--book] [--book-words 100000] [--text FILE] [--only cost|second|book] [--publish]
+        [--book] [--book-words 100000] [--text FILE] [--only cost|second|book] [--no-publish]
 
 1. A long document: wall time against tokens in / prefill speed + tokens out / decode speed. Tokens in are those that
    the engine computed, tokens out those that it wrote, in all calls; its speeds are measured in the same process before
@@ -33,7 +33,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from report import Row, compare, markdown, publish, write_readme
+from report import RESULTS, Row, compare, markdown, publish, write_readme
 from summarizing import OPTIONS, Asked, Watched, returned, summary_of
 
 from assistant.engine.calls import completing
@@ -49,6 +49,9 @@ from models.store import Store
 
 PACKAGE = "debian-handbook"
 INSTALLED = Path("/usr/share/doc/debian-handbook/html/en-US")
+_NAVIGATION = re.compile(
+    r"^(?:Download the ebook|Product Site Documentation Site|- (?:Prev|Next|Up|Home))\n+", re.MULTILINE
+)
 KILLED_AT = 0.6
 DECODED = 48  # tokens for the decode speed
 FOCUSES = ("installing and configuring", "security and what can go wrong")
@@ -59,17 +62,23 @@ def handbook() -> str:
     if INSTALLED.is_dir():
         return _chapters(INSTALLED)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["apt-get", "download", PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["apt-get", "-o", "APT::Sandbox::User=root", "download", PACKAGE],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         (archive,) = Path(folder).glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", str(archive), folder], check=True)
         return _chapters(Path(folder, *INSTALLED.parts[1:]))
 
 
 def _chapters(folder: Path) -> str:
-    """By the order of the links in the table of contents."""
+    """By the order of the links in the table of contents, without it."""
     contents = (folder / "index.html").read_text(encoding="utf-8")
     names = dict.fromkeys(re.findall(r'href="([\w.-]+\.html)', contents))
-    return "\n\n".join(load(folder / name).text for name in names if (folder / name).exists())
+    pages = [load(folder / name).text for name in names if name != "index.html" and (folder / name).exists()]
+    return _NAVIGATION.sub("", "\n\n".join(pages))
 
 
 def cut(text: str, words: int, *, skip: int = 0) -> str:
@@ -168,7 +177,7 @@ def second(path: Path, text: str, words: int, rounds: int) -> list[Row]:
 def book(path: Path, text: str, words: int) -> list[Row]:
     """A run that was killed, and one that goes on with it; both in child processes that log each call of the engine."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "book.txt")
+        file = Path(folder, "book.md")
         file.write_text(cut(text, words), encoding="utf-8")
         engine = LocalEngine(path, LoadOptions(prompt_cache=False, drafting=False))
         engine.load()
@@ -239,7 +248,7 @@ def main() -> None:
     parser.add_argument("--book", action="store_true", help="kill and resume, too: hours")
     parser.add_argument("--book-words", type=int, default=100_000)
     parser.add_argument("--only", choices=("cost", "second", "book"))
-    parser.add_argument("--publish", action="store_true", help="write results and README.md")
+    parser.add_argument("--no-publish", action="store_true", help="write neither results nor README.md")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--resume", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -248,19 +257,29 @@ def main() -> None:
         return
     path = Store().resolve(arguments.model).path
     text = load(arguments.text).text if arguments.text else handbook()
-    rows: list[Row] = []
+    chosen = [arguments.only] if arguments.only else ["cost", "second", *(["book"] if arguments.book else [])]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ASSISTANT_MODELS"], os.environ["ASSISTANT_DATA_DIR"] = str(models_dir()), folder
-        if arguments.only in (None, "cost"):
-            rows += cost(path, text, arguments.words, arguments.rounds)
-        if arguments.only in (None, "second"):
-            rows += second(path, text, arguments.second_words, arguments.rounds)
-        if arguments.only == "book" or arguments.book:
-            rows += book(path, text, arguments.book_words)
-    print("\n".join(markdown(rows)))
-    if arguments.publish:
-        publish("summarize", rows, notes=path.name)
-        write_readme("summarize", markdown(rows))
+        for part in chosen:
+            if part == "cost":
+                rows = cost(path, text, arguments.words, arguments.rounds)
+            elif part == "second":
+                rows = second(path, text, arguments.second_words, arguments.rounds)
+            else:
+                rows = book(path, text, arguments.book_words)
+            print("\n".join(markdown(rows)), flush=True)
+            if not arguments.no_publish:
+                publish(f"summarize_{part}", rows, notes=path.name)
+    if not arguments.no_publish:
+        write_readme("summarize", markdown(_published()))
+
+
+def _published() -> list[Row]:
+    """The rows of all parts, also of those that were measured in another run."""
+    files = [RESULTS / f"summarize_{part}.json" for part in ("cost", "second", "book")]
+    return [
+        Row(**row) for file in files if file.exists() for row in json.loads(file.read_text(encoding="utf-8"))["rows"]
+    ]
 
 
 if __name__ == "__main__":
