@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from assistant.memory.chapters import with_chapters
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.structure import Block, Heading, Structured, definitions, paragraphs
 from models.errors import DoesNotFit
@@ -134,7 +135,7 @@ def _pieces(source: Structured) -> Iterator[_Piece]:
         return
     path: tuple[Block, ...] = ()
     after_heading = False
-    for block in paragraphs(source):
+    for block in _blocks(source):
         if block.heading:
             level = block.heading.level
             path = (*(each for each in path if each.heading and each.heading.level < level), block)
@@ -145,6 +146,13 @@ def _pieces(source: Structured) -> Iterator[_Piece]:
             cost = _PARAGRAPH if not block.lines or "\n" in source.text[block.start : block.end] else _LINE
         yield _Piece(block, path, cost)
         after_heading = block.heading is not None
+
+
+def _blocks(source: Structured) -> list[Block]:
+    blocks = list(paragraphs(source))
+    if source.kind in ("csv", "xlsx") or sum(block.heading is not None for block in blocks) > 1:
+        return blocks
+    return with_chapters(source.text, blocks, pages=bool(source.pages))
 
 
 def _common(pieces: Sequence[_Piece]) -> str:
