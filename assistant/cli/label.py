@@ -259,12 +259,13 @@ def _given(read: _Read, column: str, labels: Labels) -> list[Given]:
 def _guidelines(given: str | None) -> str:
     if given is None or not given.startswith("@"):
         return given or ""
+    from assistant.memory.documents import Unreadable
     from assistant.memory.documents import load as load_document
 
     try:
         text = load_document(Path(given[1:]).expanduser()).text
-    except OSError as error:
-        raise UsageError(f"{given[1:]} cannot be read: {error.strerror}.", "--guidelines @FILE") from error
+    except Unreadable as error:
+        raise UsageError(error.message, "--guidelines @FILE") from error
     if not text.strip():
         raise UsageError(f"{given[1:]} is empty.", "Say what each label means.")
     return text
