@@ -34,7 +34,7 @@ def read_question(prompt: str, files: tuple[str, ...]) -> str:
         if not text.strip():
             click.echo(f"warning: {name} is empty", err=True)
         parts.append(f"{path.name}:\n{text.strip()}" if prompt or len(files) > 1 else text.strip())
-    if _is_piped():
+    if is_piped():
         parts.append(_text(sys.stdin.buffer.read(_LONGEST + 1), "Standard input").strip())
     parts.append(prompt.strip())
     question = "\n\n".join(part for part in parts if part)
@@ -55,7 +55,7 @@ def split_choices(text: str) -> list[str]:
     return choices
 
 
-def _is_piped() -> bool:
+def is_piped() -> bool:
     """True for a pipe, a file or a socket; a terminal would wait for ever, and /dev/null has nothing."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
