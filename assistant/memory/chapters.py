@@ -93,6 +93,12 @@ def with_chapters(text: str, blocks: Sequence[Block], *, pages: bool = False) ->
     return marked
 
 
+def is_chapter(title: str) -> bool:
+    """Whether a heading, of any format, is that of a chapter by its words: ``Chapter 3``, ``Глава третья``."""
+    one = _named(0, 0, title)
+    return one is not None and one.level == _CHAPTER
+
+
 def _candidate(text: str, place: int, block: Block, pages: bool) -> _Candidate | None:
     if block.lines or block.heading or block.end == block.start:
         return None

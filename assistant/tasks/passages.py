@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from assistant.memory.chapters import with_chapters
+from assistant.memory.chapters import is_chapter, with_chapters
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.structure import Block, Heading, Structured, definitions, paragraphs
 from models.errors import DoesNotFit
@@ -26,6 +27,7 @@ LEAST_ROOM = 32  # tokens: less is no passage
 _PIECE = 600  # characters that are counted at once; a tokenizer of words may need a second for a million of them
 _STEPS = 16  # borders to choose from in the room of a passage
 _MARGIN = 0.98  # of the room: how exact a sum of pieces is
+_NEARLY_ALL = 0.8  # of a text
 
 # What a cut costs, next to 1 + share² for a passage that fills a share of the room.
 _HEADING, _LEVEL, _PARAGRAPH, _LINE, _SENTENCE, _BREAK, _WORD, _ANYWHERE = 0.0, 0.05, 0.5, 0.6, 0.8, 1.5, 1.8, 2.5
@@ -104,12 +106,10 @@ def passages_of(
 
 
 def sections_of(source: Structured) -> list[Section]:
-    """The chapters of a book, the sections of a paper: what stands under the headings of the outermost level that has
-    several, and what stands before the first. All in one of a text without headings.
-    """
+    """The chapters of a book, the sections of a paper, and what stands before the first of them; all in one of a text
+    without headings."""
     pieces = list(_pieces(source))
-    counts = [len({piece.headings[:depth] for piece in pieces if len(piece.headings) >= depth}) for depth in range(7)]
-    depth = next((depth for depth, count in enumerate(counts) if depth and count > 1), 0)
+    depth = _depth_of_sections(pieces)
     found: list[tuple[tuple[Block, ...], int, int]] = []
     has_text = True
     for piece in pieces:
@@ -121,6 +121,23 @@ def sections_of(source: Structured) -> list[Section]:
         found.append((above, start, piece.block.end))
         has_text = has_text or piece.block.heading is None
     return [Section(_path(above), start, end) for above, start, end in found]
+
+
+def _depth_of_sections(pieces: Sequence[_Piece]) -> int:
+    """How many headings deep chapters are that call themselves that, else the outermost sections that part the text:
+    one of them with nearly all of it, as the book itself beside its notes, parts nothing."""
+    chapters = Counter(
+        len(piece.headings) for piece in pieces if piece.block.heading and is_chapter(_title(piece.block))
+    )
+    if chapters and max(chapters.values()) > 1:
+        return chapters.most_common(1)[0][0]
+    for depth in range(1, max((len(piece.headings) for piece in pieces), default=0) + 1):
+        sizes: Counter[tuple[Block, ...]] = Counter()
+        for piece in pieces:
+            sizes[piece.headings[:depth]] += piece.block.end - piece.block.start
+        if len(sizes) > 1 and max(sizes.values()) < _NEARLY_ALL * sizes.total():
+            return depth
+    return max((len(piece.headings) for piece in pieces), default=0)
 
 
 # ── structure ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +184,11 @@ def _common(pieces: Sequence[_Piece]) -> str:
 
 
 def _path(headings: Iterable[Block]) -> str:
-    return " > ".join(block.heading.title for block in headings if block.heading)
+    return " > ".join(map(_title, headings))
+
+
+def _title(block: Block) -> str:
+    return block.heading.title if block.heading else ""
 
 
 # ── borders ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,12 +11,14 @@ import codecs
 import contextlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from assistant.memory.loaders.extracted import NoText
 
 _SAMPLE = 1 << 16  # bytes in which control characters are counted
 _SCORED = 6_000  # bytes that are scored
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\b\x1b")
+_ASCII = bytes(range(128))
 _MARKS = (  # UTF-32 before UTF-16: its mark begins with the other's
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -82,9 +84,7 @@ def decode(raw: bytes, declared: str | None = None) -> str:
             return raw.decode(declared)
         except (LookupError, UnicodeError):
             pass
-    mended = raw.decode("utf-8", "replace")
-    broken = mended.count("\N{REPLACEMENT CHARACTER}")
-    if (len(raw) - len(mended)) > 8 * broken:  # most of what is not ASCII is UTF-8: some bytes were damaged
+    if (mended := _mended(raw.split(b"\n"))) is not None:
         return mended
     return raw.decode(encoding_of(raw), "replace")
 
@@ -106,6 +106,27 @@ def _wide(sample: bytes) -> str | None:
     text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
     strange = sum(unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") and char not in "\t\n\r\f" for char in text)
     return encoding if (strange + text.count("\N{REPLACEMENT CHARACTER}")) * 50 <= len(text) else None
+
+
+def _mended(lines: Sequence[bytes]) -> str | None:
+    """UTF-8 with damaged bytes, or with lines among it that come from files in an old encoding; None: hardly anything
+    is UTF-8."""
+    texts = [_damaged(line) for line in lines]
+    foreign = b"\n".join(line for line, text in zip(lines, texts, strict=True) if text is None)
+    beyond = sum(len(line.translate(None, _ASCII)) for line in lines)
+    if 5 * len(foreign.translate(None, _ASCII)) > 4 * beyond:  # a few words of others are UTF-8 by chance
+        return None
+    encoding = encoding_of(foreign) if foreign else "utf-8"
+    return "\n".join(
+        line.decode(encoding, "replace") if text is None else text for line, text in zip(lines, texts, strict=True)
+    )
+
+
+def _damaged(raw: bytes) -> str | None:
+    """As UTF-8, if most of what is not ASCII is that."""
+    text = raw.decode("utf-8", "replace")
+    broken = text.count("\N{REPLACEMENT CHARACTER}")
+    return text if not broken or len(raw) - len(text) > 8 * broken else None
 
 
 def encoding_of(raw: bytes) -> str:

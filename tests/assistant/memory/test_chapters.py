@@ -78,7 +78,8 @@ def test_what_stands_before_the_first_chapter_is_a_section_without_heading() -> 
 
 def test_parts_hold_chapters() -> None:
     text = book("PART ONE\n\nChapter 1", "Chapter 2", "PART TWO\n\nChapter 1", "Chapter 2")
-    assert headings(text) == ["PART ONE", "PART TWO"]
+    assert headings(text) == [f"PART {part} > Chapter {number}" for part in ("ONE", "TWO") for number in (1, 2)]
+    assert headings(text.replace("Chapter", "Scene")) == ["PART ONE", "PART TWO"]
     one = book("Part I\n\nChapter 1", "Chapter 2", "Chapter 3")
     assert headings(one) == ["Part I > Chapter 1", "Part I > Chapter 2", "Part I > Chapter 3"]
 

@@ -638,3 +638,13 @@ def test_plain_text_loads_no_parser() -> None:
     heavy = {"pypdf", "docx", "lxml", "numpy", "charset_normalizer"}
     code = f"import sys, assistant.memory.documents; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_lines_of_several_encodings_in_one_file(tmp_path: Path) -> None:
+    russian, polish = "Привет, это старый текст о доме.", "Zażółć gęślą jaźń"
+    mixed = f"{NOTE}".encode() * 9 + f"{russian}\n".encode("cp1251") * 9 + f"{polish}\n".encode()
+    assert load(write(tmp_path / "a.txt", mixed)).text == NOTE * 9 + f"{russian}\n" * 9 + f"{polish}\n"
+    damaged = f"{NOTE}".encode() * 9 + "Дом ".encode() + b"\xd0" + " на реке.\n".encode()
+    assert load(write(tmp_path / "b.txt", damaged)).text == NOTE * 9 + "Дом \ufffd на реке.\n"
+    by_chance = "Её\nещё раз спросил старик о доме\n".encode("cp1251") * 9
+    assert load(write(tmp_path / "c.txt", by_chance)).text == "Её\nещё раз спросил старик о доме\n" * 9

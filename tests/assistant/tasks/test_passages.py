@@ -133,6 +133,13 @@ def test_no_room_is_said() -> None:
         passages_of(source_of(ENGLISH), count, 5)
 
 
+def test_the_book_itself_beside_its_notes_is_no_section() -> None:
+    chapters = "".join(f"## {title}\n\n{ENGLISH * 3}\n\n" for title in ("The mill", "The river", "Winter"))
+    found = sections_of(source_of(f"# The book\n\n{chapters}# Notes\n\nSee above.\n"))
+    titles = ["The book > The mill", "The book > The river", "The book > Winter", "Notes"]
+    assert [section.heading for section in found] == titles
+
+
 def test_sections_are_those_of_the_outermost_level_that_has_several() -> None:
     text = "# The book\n\nA word before.\n\n" + chapter(1, 2) + "### Detail\n\nMore.\n\n" + chapter(2, 2)
     found = sections_of(source_of(text))
