@@ -178,7 +178,7 @@ _YEAR_AFTER = re.compile(r"\.?,?\s+(?:of\s+)?(?P<year>1\d{3}|20\d\d)(?!\d)")
 _WEEKDAY = re.compile(
     "|".join(f"(?<![^\\W_])(?P<w{number}>{words})(?![^\\W_])" for number, words in enumerate(WEEKDAYS, 1))
 )
-_HALF_DAY = r"(?P<pm>p\.?\s?m\b\.?|дня\b|вечера\b|in the (?:afternoon|evening)|at night)|(?P<am>a\.?\s?m\b\.?|утра\b|ночи\b|in the morning)"
+_HALF_DAY = r"(?P<pm>p(?:m\b|\.\s?m\.)|дня\b|вечера\b|in the (?:afternoon|evening)|at night)|(?P<am>a(?:m\b|\.\s?m\.)|утра\b|ночи\b|in the morning)"
 _CLOCK = re.compile(
     rf"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?![\d%]|[:.,]\d)(?:\s*(?:{_HALF_DAY}))?"
     rf"|(?<![\d:.,])(?P<bare>[01]?\d|2[0-4])\s*(?:(?:часа?|часов|ч\.?)\s+)?(?:{_HALF_DAY.replace('pm>', 'pm2>').replace('am>', 'am2>')}|(?P<oclock>o['’]clock))",

@@ -1,7 +1,8 @@
 """What can be checked in a sentence without understanding it: its numbers and its names.
 
-Numbers are compared as values (1,000 = 1 000; 12,5 = 12.5; the parts of a date, months in words included), names by
-stem, and between scripts by how they sound, after Soundex (Russell, US patent 1261167): Тбилиси is Tbilisi.
+Numbers are compared as values (1,000 = 1 000; 12,5 = 12.5; 2 million = 2,000,000; 15:00 = 3 pm; the parts of a date,
+months in words included), names by stem, and between scripts by how they sound, after Soundex (Russell, US patent
+1261167): Тбилиси is Tbilisi.
 """
 
 from __future__ import annotations
@@ -10,39 +11,15 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from assistant.memory.stemming import stems
+from assistant.numerals import MONTHS, numbers, readings
 
-_NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*")
+_DIGITS = re.compile(r"\d+(?:[ \u00a0\u2009\u202f'’]\d{3}(?!\d))*(?:[.,:]\d+)*")
+_MONTH = re.compile("|".join(MONTHS))
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
-_MONTHS = re.compile(
-    r"\b(?:(Jan(?:uary)?|январ\w{1,2})|(Feb(?:ruary)?|феврал\w{1,2})|(Mar(?:ch)?|март\w{0,2})|(Apr(?:il)?|апрел\w{1,2})"
-    r"|(May|ма[йяею])|(June?|июн\w{1,2})|(July?|июл\w{1,2})|(Aug(?:ust)?|август\w{0,2})|(Sept?(?:ember)?|сентябр\w{1,2})"
-    r"|(Oct(?:ober)?|октябр\w{1,2})|(Nov(?:ember)?|ноябр\w{1,2})|(Dec(?:ember)?|декабр\w{1,2}))\b"
-)
-_NUMERALS = {
-    word: str(number)
-    for number, words in enumerate(
-        [
-            "zero ноль нуль",
-            "one один одна одно одного одной",
-            "two два две двух двумя",
-            "three три трех тремя",
-            "four четыре четырех",
-            "five пять пяти",
-            "six шесть шести",
-            "seven семь семи",
-            "eight восемь восьми",
-            "nine девять девяти",
-            "ten десять десяти",
-            "eleven одиннадцать",
-            "twelve двенадцать двенадцати",
-        ]
-    )
-    for word in words.split()
-}
 # A capital after these begins something, or quotes it: it need not be a name.
 _OPENERS = frozenset(":;«\"“„‘'(*_#>|—–•.!?…/")
 # Sounds that languages write differently, one class for each; vowels and й, y, w count for nothing.
@@ -91,13 +68,7 @@ class Evidence:
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        found = {value for _, values in _numbers(self.text) for value in values}
-        for text, _ in _numbers(self.text):
-            if len(parts := text.split()) > 1:  # 1 000 or, in a table, two numbers
-                found.update(*map(_values, parts))
-        folded = self.text.casefold().replace("ё", "е")
-        found.update(_NUMERALS[word] for word in _WORD.findall(folded) if word in _NUMERALS)
-        return frozenset(found)
+        return frozenset().union(*(number.bears for number in numbers(self.text)))
 
     @cached_property
     def _words(self) -> frozenset[str]:
@@ -161,46 +132,36 @@ def alike(a: str, b: str) -> bool:
 
 
 def _numbers(text: str) -> Iterator[tuple[str, frozenset[str]]]:
-    for match in _NUMBER.finditer(text):
-        number = match[0]
-        if len(re.findall("[.,]", number)) > 1 and not re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number):
-            for part in re.split("[.,]", number):  # a date, a version
-                yield part, frozenset({_plain(part)})
-        else:
-            yield number, _values(number)
-    for match in _MONTHS.finditer(text):
-        assert match.lastindex
-        yield match[0], frozenset({str(match.lastindex)})
-
-
-@lru_cache(4096)
-def _values(number: str) -> frozenset[str]:
-    """What a number can mean: 1,234 a whole number or, as a comma is also written, a little more than one."""
-    number = re.sub(r"[^\d.,]", "", number)
-    separators = re.findall("[.,]", number)
-    if not separators:
-        return frozenset({_plain(number)})
-    found = set()
-    if re.fullmatch(r"[1-9]\d{0,2}(?:[.,]\d{3})+", number):
-        found.add(re.sub(r"\D", "", number))
-    if len(separators) == 1 or separators[-1] not in separators[:-1]:
-        whole, rest = re.split(r"[.,](?=\d*$)", number)
-        found.add(f"{_plain(re.sub('[.,]', '', whole))}.{rest}".rstrip("0").rstrip("."))
-    return frozenset(found)
-
-
-def _plain(digits: str) -> str:
-    return digits.lstrip("0") or "0"
+    """Those in digits, with the word that multiplies them, and days of the week; of a date each part."""
+    for number in numbers(text):
+        written = text[number.start : number.end]
+        if number.kind == "weekday":
+            yield written, number.values
+        elif number.kind == "date":
+            months = frozenset(value for value in number.bears if value.startswith("m") and "." not in value)
+            for part in re.findall(r"\d+|[^\W\d_]{3,}", written):
+                if part.isdigit():
+                    yield part, readings(part) | (months & {f"m{int(part)}"})
+                elif _MONTH.fullmatch(part):
+                    yield part, months
+        elif digits := _DIGITS.match(written):
+            hour = re.match(r"(\d+):00$", written)
+            plain = readings(hour[1] if hour else digits[0])
+            multiplied = number.kind == "number" and not number.values & plain
+            yield (
+                (hour[1] if hour else written if number.kind == "time" else digits[0]),
+                (number.values if multiplied else number.values | plain),
+            )
 
 
 def _names(sentence: str) -> Iterator[tuple[str, int]]:
     """Capitalised words that do not begin the sentence or a quotation; abbreviations anywhere. With where their phrase
     begins: capitalised words that follow one another."""
     phrase = end = 0
-    months = [match.start() for match in _MONTHS.finditer(sentence)]
+    dates = [number for number in numbers(sentence) if number.kind in ("date", "weekday")]
     for match in _WORD.finditer(sentence):
         word = match[0]
-        if len(word) < 2 or not word[0].isupper() or match.start() in months:
+        if len(word) < 2 or not word[0].isupper() or any(date.start <= match.start() < date.end for date in dates):
             continue
         before = sentence[: match.start()].rstrip()
         begins = not before or before[-1] in _OPENERS or not any(map(str.isalpha, before))

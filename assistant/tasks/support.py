@@ -442,9 +442,11 @@ def same_name(a: str, b: str) -> bool:
 def sounds_like(a: str, b: str) -> bool:
     """Whether two words in different scripts are one name."""
     sounds = sound_of(a), sound_of(b)
-    if not alike(*sounds):
+    if not (alike(*sounds) or sounds[0] == sounds[1]):
         return False
     closeness = difflib.SequenceMatcher(None, _latin(a), _latin(b), autojunk=False).ratio()
+    if len(sounds[0]) < 2:
+        return bool(closeness >= 0.8)  # Anna, Анна
     return bool(closeness >= (0.5 if sounds[0] == sounds[1] and len(sounds[0]) > 2 else 0.6))
 
 
