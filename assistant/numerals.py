@@ -16,149 +16,33 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Literal
 
+from assistant.number_words import (
+    AND_A_HALF,
+    CARDINALS,
+    DECADES,
+    MONTHS,
+    ORDINALS,
+    PREFIXES,
+    SCALES,
+    SHARES,
+    TIMES,
+    WEEKDAYS,
+)
+
 Kind = Literal["number", "ordinal", "share", "year", "date", "weekday", "time", "period"]
 
 LONGEST = 30  # digits: what is longer is no number that anyone reads
 
-MONTHS = (
-    r"Jan(?:uary)?|январ[ьяюе]м?",
-    r"Feb(?:ruary)?|феврал[ьяюе]м?",
-    r"Mar(?:ch)?|март(?:[аеу]|ом)?",
-    r"Apr(?:il)?|апрел[ьяюе]м?",
-    r"May|ма[йяею]|маем",
-    r"June?|июн[ьяюе]м?",
-    r"July?|июл[ьяюе]м?",
-    r"Aug(?:ust)?|август(?:[аеу]|ом)?",
-    r"Sept?(?:ember)?|сентябр[ьяюе]м?",
-    r"Oct(?:ober)?|октябр[ьяюе]м?",
-    r"Nov(?:ember)?|ноябр[ьяюе]м?",
-    r"Dec(?:ember)?|декабр[ьяюе]м?",
-)
-WEEKDAYS = (
-    r"Mon(?:days?)?|понедельник\w{0,2}",
-    r"Tue(?:s|sdays?)?|вторник\w{0,2}",
-    r"Wed(?:nesdays?)?|сред(?:а|у|ы|е|ам)",
-    r"Thu(?:rs|rsdays?)?|четверг\w{0,2}",
-    r"Fri(?:days?)?|пятниц\w{1,2}",
-    r"Sat(?:urdays?)?|суббот\w{1,2}",
-    r"Sun(?:days?)?|воскресень\w{1,2}",
-)
-
-
-def _cardinals() -> dict[str, int]:
-    words = dict(
-        zip(
-            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
-            range(13),
-            strict=True,
-        )
-    )
-    teens = "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-    words |= {word: value for value, word in enumerate(teens.split(), 13)}
-    tens = "twenty thirty forty fifty sixty seventy eighty ninety"
-    words |= {word: 10 * value for value, word in enumerate(tens.split(), 2)}
-    small = (
-        "ноль нуль ноля нуля нулю нулем; один одна одно одну одного одной одному одним одном; два две двух двум двумя двое двоих двоим; "
-        "три трех трем тремя трое троих троим; четыре четырех четырем четырьмя четверо четверых; "
-        "пять пяти пятью пятеро пятерых; шесть шести шестью шестеро шестерых; семь семи семеро семерых; "
-        "восемь восьми восемью восьмью; девять девяти девятью; десять десяти десятью"
-    )
-    for value, forms in enumerate(small.split(";")):
-        words |= dict.fromkeys(forms.split(), value)
-    stems = "одиннадцат двенадцат тринадцат четырнадцат пятнадцат шестнадцат семнадцат восемнадцат девятнадцат двадцат"
-    for value, stem in enumerate([*stems.split(), *[""] * 9, "тридцат"], 11):
-        words |= {stem + ending: value for ending in ("ь", "и", "ью") if stem}
-    for value, unit in ((50, "пят"), (60, "шест"), (70, "сем"), (80, "вос")):
-        nominative, genitive = ("восемь", "восьми") if unit == "вос" else (unit + "ь", unit + "и")
-        words |= dict.fromkeys((f"{nominative}десят", f"{genitive}десяти", f"{nominative}юдесятью"), value)
-        words[f"{nominative[:-1]}ьюдесятью"] = value
-    words |= {"сорок": 40, "сорока": 40, "девяносто": 90, "девяноста": 90, "сто": 100, "ста": 100, "hundred": 100}
-    words |= dict.fromkeys(["двести", "двухсот", "двумстам", "двумястами", "двухстах"], 200)
-    words |= dict.fromkeys(["триста", "трехсот", "тремстам", "тремястами", "трехстах"], 300)
-    words |= dict.fromkeys(["четыреста", "четырехсот", "четыремстам", "четырьмястами", "четырехстах"], 400)
-    for value, unit in ((500, "пят"), (600, "шест"), (700, "сем"), (800, "вос"), (900, "девят")):
-        nominative, genitive = ("восемь", "восьми") if unit == "вос" else (unit + "ь", unit + "и")
-        words |= dict.fromkeys((f"{nominative}сот", f"{genitive}сот", f"{genitive}стам", f"{genitive}стах"), value)
-    return words
-
-
-def _ordinals() -> dict[str, int]:
-    english = (
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-        "fifteenth sixteenth seventeenth eighteenth nineteenth"
-    )
-    words = {word: value for value, word in enumerate(english.split(), 1)}
-    tens = "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth hundredth"
-    words |= {word: 10 * value for value, word in enumerate(tens.split(), 2)}
-    stems = (
-        "перв втор трет четверт пят шест седьм восьм девят десят одиннадцат двенадцат тринадцат четырнадцат пятнадцат "
-        "шестнадцат семнадцат восемнадцат девятнадцат двадцат"
-    )
-    hard = "ый ой ого ому ым ом ая ую ое ые ых ыми"
-    soft = "ий ьего ьему ьим ьем ья ьей ью ье ьи ьих ьими"
-    values = dict(enumerate(stems.split(), 1)) | {
-        30: "тридцат", 40: "сороков", 50: "пятидесят", 60: "шестидесят", 70: "семидесят", 80: "восьмидесят",
-        90: "девяност", 100: "сот", 1000: "тысячн",
-    }  # fmt: skip
-    for value, stem in values.items():
-        words |= {stem + ending: value for ending in (soft if stem == "трет" else hard).split()}
-    return words
-
-
-CARDINALS = _cardinals()
-"""Words and what they say, in lower case, ``е`` for ``ё``; in all cases of Russian."""
-ORDINALS = _ordinals()
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12, "bn": 10**9}
-_SCALES |= {"mln": 10**6, "тыс": 10**3, "млн": 10**6, "млрд": 10**9, "трлн": 10**12, "k": 10**3}
-_SCALES |= dict.fromkeys(
-    ["тысяча", "тысячу", "тысячи", "тысяч", "тысячам", "тысячами", "тысячах", "тысячей", "тысяче"], 10**3
-)
-for _stem, _value in (("миллион", 10**6), ("миллиард", 10**9), ("триллион", 10**12)):
-    _SCALES |= {_stem + ending: _value for ending in ("", "а", "ов", "у", "ам", "ами", "ах", "ом", "е")}
-_SCALES |= {word + "s": _SCALES[word] for word in ("million", "billion", "trillion")}
-_AND_A_HALF = dict.fromkeys(["полтора", "полторы", "полутора"], Decimal("1.5"))
-_SHARES = {"half": "0.5", "halves": "0.5", "quarter": "0.25", "третью": "0.333", "четверть": "0.25", "четверти": "0.25"}
-_SHARES |= dict.fromkeys(["половина", "половину", "половины", "половине", "половиной", "наполовину"], "0.5")
-_SHARES |= dict.fromkeys(["треть", "трети"], "0.333")
-_TIMES = {"twice": "2", "double": "2", "doubled": "2", "doubles": "2", "doubling": "2", "triple": "3", "tripled": "3"}
-_TIMES |= dict.fromkeys(
-    [
-        "вдвое",
-        "дважды",
-        "удвоил",
-        "удвоила",
-        "удвоили",
-        "удвоился",
-        "удвоилась",
-        "удвоилось",
-        "удвоились",
-        "пара",
-        "пару",
-        "both",
-        "оба",
-        "обе",
-    ],
-    "2",
-)
-_TIMES |= dict.fromkeys(["втрое", "трижды", "утроил", "утроила", "утроили", "утроился", "утроилась", "утроились"], "3")
-_TIMES |= {"couple": "2", "pair": "2", "once": "1", "однажды": "1", "dozen": "12", "дюжина": "12", "дюжину": "12"}
-_TIMES |= {"полдень": "t12:00", "полудня": "t12:00", "noon": "t12:00", "midday": "t12:00", "midnight": "t0:00"}
-_TIMES |= {"полночь": "t0:00", "полуночи": "t0:00"}
-_DECADES = dict(
-    zip(
-        ["twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"],
-        range(20, 100, 10),
-        strict=True,
-    )
-)
-_PREFIXES = tuple("двух трех четырех пяти шести семи восьми девяти десяти двадцати тридцати сорока пятидесяти".split())
-_KNOWN = frozenset([*CARDINALS, *ORDINALS, *_SCALES, *_AND_A_HALF, *_SHARES, *_TIMES, *_DECADES])
-_PREFIX = re.compile(rf"({'|'.join(sorted(_PREFIXES, key=len, reverse=True))})(?=\w{{4}})")
+_KNOWN = frozenset([*CARDINALS, *ORDINALS, *SCALES, *AND_A_HALF, *SHARES, *TIMES, *DECADES])
+_PREFIX = re.compile(rf"({'|'.join(sorted(PREFIXES, key=len, reverse=True))})(?=\w{{4}})")
 _ROMAN = {"I": 1, "V": 5, "X": 10}
 
-_MONTH_BEGINNINGS = frozenset("jan feb mar apr may jun jul aug sep oct nov dec".split())
-_MONTH_BEGINNINGS |= frozenset("янв фев мар апр май мая мае маю июн июл авг сен окт ноя дек".split())
-_WEEKDAY_BEGINNINGS = frozenset("mon tue wed thu fri sat sun пон вто сре чет пят суб вос".split())
+_MONTH_WORDS = """
+jan feb mar apr may jun jul aug sep oct nov dec янв фев мар апр май мая мае маю июн июл авг сен окт ноя дек
+"""
+_MONTH_BEGINNINGS = frozenset(_MONTH_WORDS.split())
+_WEEKDAY_WORDS = "mon tue wed thu fri sat sun пон вто сре чет пят суб вос"
+_WEEKDAY_BEGINNINGS = frozenset(_WEEKDAY_WORDS.split())
 _DATES = re.compile(
     r"(?<!\d)(?P<iso>(?P<y1>\d{4})-(?P<m1>\d\d)-(?P<d1>\d\d))(?!\d)"
     r"|(?<![\d.,/])(?P<dotted>(?P<a>\d{1,2})(?P<sep>[./])(?P<b>\d{1,2})(?P=sep)(?P<y2>\d{4}|\d\d))(?![\d/]|[.,]\d)"
@@ -167,26 +51,31 @@ _ORDINAL_END = r"(?:st|nd|rd|th|-?(?:го|е|й|ого|му))?"
 _MONTH_NAMES = "|".join(f"(?P<month{number}>{words})" for number, words in enumerate(MONTHS, 1))
 _MONTH = re.compile(rf"(?<![^\W_])(?:{_MONTH_NAMES})(?![^\W_])")
 _DAYS_BEFORE = re.compile(
-    rf"(?<![\d.,:])(?:(?P<from>\d{{1,2}}){_ORDINAL_END}\s*(?:[-–—]|to|and|until|till|по|и|до)\s*)?(?P<day>\d{{1,2}}){_ORDINAL_END}"
-    r"(?:\s+of)?\s+$"
+    rf"(?<![\d.,:])(?:(?P<from>\d{{1,2}}){_ORDINAL_END}\s*(?:[-–—]|to|and|until|till|по|и|до)\s*)?"
+    rf"(?P<day>\d{{1,2}}){_ORDINAL_END}(?:\s+of)?\s+$"
 )
 _DAYS_AFTER = re.compile(
-    rf"\.?\s+(?:the\s+)?(?P<day>\d{{1,2}})(?!\d|[.:]\d|,\d{{3}}){_ORDINAL_END}(?:\s*(?:[-–—]|to|and|until|till)\s*(?P<to>\d{{1,2}})(?!\d){_ORDINAL_END})?"
+    rf"\.?\s+(?:the\s+)?(?P<day>\d{{1,2}})(?!\d|[.:]\d|,\d{{3}}){_ORDINAL_END}"
+    rf"(?:\s*(?:[-–—]|to|and|until|till)\s*(?P<to>\d{{1,2}})(?!\d){_ORDINAL_END})?"
 )
 _WORDED_DAY = re.compile(r"(?:the\s+)?(?P<words>[^\W\d_]+(?:[ -][^\W\d_]+)?)(?:\s+of)?\s+$")
 _YEAR_AFTER = re.compile(r"\.?,?\s+(?:of\s+)?(?P<year>1\d{3}|20\d\d)(?!\d)")
 _WEEKDAY = re.compile(
     "|".join(f"(?<![^\\W_])(?P<w{number}>{words})(?![^\\W_])" for number, words in enumerate(WEEKDAYS, 1))
 )
-_HALF_DAY = r"(?P<pm>p(?:m\b|\.\s?m\.)|дня\b|вечера\b|in the (?:afternoon|evening)|at night)|(?P<am>a(?:m\b|\.\s?m\.)|утра\b|ночи\b|in the morning)"
+_PM = r"p(?:m\b|\.\s?m\.)|дня\b|вечера\b|in the (?:afternoon|evening)|at night"
+_AM = r"a(?:m\b|\.\s?m\.)|утра\b|ночи\b|in the morning"
+_HALF_DAY = rf"(?P<pm>{_PM})|(?P<am>{_AM})"
 _CLOCK = re.compile(
     rf"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?![\d%]|[:.,]\d)(?:\s*(?:{_HALF_DAY}))?"
-    rf"|(?<![\d:.,])(?P<bare>[01]?\d|2[0-4])\s*(?:(?:часа?|часов|ч\.?)\s+)?(?:{_HALF_DAY.replace('pm>', 'pm2>').replace('am>', 'am2>')}|(?P<oclock>o['’]clock))",
+    r"|(?<![\d:.,])(?P<bare>[01]?\d|2[0-4])\s*(?:(?:часа?|часов|ч\.?)\s+)?"
+    rf"(?:(?P<pm2>{_PM})|(?P<am2>{_AM})|(?P<oclock>o['’]clock))",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*")
 _AFTER = re.compile(
-    r"(?P<decade>['’]?s\b|-?(?:е|х|ые|ых|м|ми)(?=\s+(?:год|гг)))|(?P<ordinal>(?:st|nd|rd|th)\b|-?(?:й|я|го|му|ая|ое|ый|ом|ой|ую|м|е|х)\b)"
+    r"(?P<decade>['’]?s\b|-?(?:е|х|ые|ых|м|ми)(?=\s+(?:год|гг)))"
+    r"|(?P<ordinal>(?:st|nd|rd|th)\b|-?(?:й|я|го|му|ая|ое|ый|ом|ой|ую|м|е|х)\b)"
 )
 _PERCENT = re.compile(r"\s?(?:%|percent\b|per cent\b|процент\w*|percentage points?)", re.IGNORECASE)
 _CENTURY = re.compile(r"\s?[-–]?\s?(?:centur(?:y|ies)|век\w{0,2}|столети\w+|вв?\.)(?![^\W\d_])", re.IGNORECASE)
@@ -344,9 +233,9 @@ def _month_dates(text: str, taken: bytearray) -> Iterator[Number]:
                     day = last + ten
                     start -= len(before) - near.start("words") - words[0 if ten else -1].start()
         # "May" begins questions and is a name; "in May" and "by May" are a month.
-        if match[0] in ("May", "Mar") and not day and not year:
-            if match[0] == "Mar" or not re.search(r"\w\s+$", before):
-                continue
+        is_named = day or year or (match[0] != "Mar" and re.search(r"\w\s+$", before))
+        if match[0] in ("May", "Mar") and not is_named:
+            continue
         yield _date(start, end, [(day, month)], year and year["year"])
         if year:
             yield _year(*year.span("year"), year["year"])
@@ -423,7 +312,7 @@ def _scaled(text: str, start: int, end: int, values: frozenset[str], bears: set[
     word = re.compile(r"[\s-]?([^\W\d_]+)").match(text, end)
     folded = word[1].casefold().replace("ё", "е") if word else ""
     money = text[start - 1 : start] in "$€£¥₽" if start else False
-    scale = _SCALES.get(folded) or ({"m": 10**6, "b": 10**9}.get(folded) if money else None)
+    scale = SCALES.get(folded) or ({"m": 10**6, "b": 10**9}.get(folded) if money else None)
     if word and money is False and folded == "k" and text[end : end + 1] != "k":
         scale = None
     if scale and word and folded != "dozen":
@@ -447,7 +336,7 @@ def _centuries(text: str, taken: bytearray) -> Iterator[Number]:
 
 def _in_words(words: Sequence[tuple[int, int, str]], text: str, taken: bytearray) -> Iterator[Number]:
     """Cardinals, ordinals and shares that are spelled out, with what multiplies them."""
-    if not any(word in _KNOWN or word.startswith(_PREFIXES) for *_, word in words):
+    if not any(word in _KNOWN or word.startswith(PREFIXES) for *_, word in words):
         return
     words = [word for word in words if word[2] != "and"]
     place = 0
@@ -465,23 +354,23 @@ def _in_words(words: Sequence[tuple[int, int, str]], text: str, taken: bytearray
                 while place < len(words) and words[place][0] < past.end():
                     place += 1
                 continue
-        if word in CARDINALS or word in ORDINALS or word in _AND_A_HALF or word in _SCALES:
+        if word in CARDINALS or word in ORDINALS or word in AND_A_HALF or word in SCALES:
             run = [word]
             while place < len(words) and _goes_on(run, words[place][2]) and _joins(text, end, words[place][0]):
                 run.append(words[place][2])
                 end = words[place][1]
                 place += 1
             yield from _said(text, start, end, run)
-        elif word in _SHARES:
-            share = _SHARES[word]
+        elif word in SHARES:
+            share = SHARES[word]
             percent = "33%" if share == "0.333" else f"{plain(Decimal(share) * 100)}%"
             value = frozenset({plain(share), percent})
             yield Number(start, end, value, value | {"0.33", "4" if share == "0.25" else "2"}, "share", vague=True)
-        elif word in _TIMES:
-            value = frozenset({_TIMES[word]})
+        elif word in TIMES:
+            value = frozenset({TIMES[word]})
             yield Number(start, end, value, value, vague=True)
-        elif word in _DECADES:
-            value = frozenset({f"{1900 + _DECADES[word]}s"})
+        elif word in DECADES:
+            value = frozenset({f"{1900 + DECADES[word]}s"})
             yield Number(start, end, value, value, "period")
         elif prefix := _PREFIX.match(word):
             value = frozenset({str(CARDINALS[prefix[1]])})
@@ -498,14 +387,14 @@ def _goes_on(run: list[str], word: str) -> bool:
     if run[-1] in ORDINALS:
         return False
     value = CARDINALS.get(word, ORDINALS.get(word))
-    if word in _SCALES:
-        return run[-1] not in _SCALES or _SCALES[run[-1]] < _SCALES[word]
+    if word in SCALES:
+        return run[-1] not in SCALES or SCALES[run[-1]] < SCALES[word]
     if value is None:
         return False
     if word == "hundred" or word == "hundredth":
         return last is not None and last < 100
-    if run[-1] in _SCALES:
-        return value < _SCALES[run[-1]] and run[-1] != "dozen"
+    if run[-1] in SCALES:
+        return value < SCALES[run[-1]] and run[-1] != "dozen"
     if last is None:
         return False
     return (
@@ -520,10 +409,10 @@ def _goes_on(run: list[str], word: str) -> bool:
 def _said(text: str, start: int, end: int, run: list[str]) -> Iterator[Number]:
     total, current = Decimal(0), Decimal(0)
     for place, word in enumerate(run):
-        if word in _SCALES:
-            total, current = total + (current or Decimal(1)) * _SCALES[word], Decimal(0)
+        if word in SCALES:
+            total, current = total + (current or Decimal(1)) * SCALES[word], Decimal(0)
             continue
-        part = _AND_A_HALF.get(word) or Decimal(CARDINALS.get(word, ORDINALS.get(word, 0)))
+        part = AND_A_HALF.get(word) or Decimal(CARDINALS.get(word, ORDINALS.get(word, 0)))
         if word in ("hundred", "hundredth"):
             current = (current or Decimal(1)) * 100
         elif place and 10 < current < 21 and part >= 20:
@@ -531,7 +420,7 @@ def _said(text: str, start: int, end: int, run: list[str]) -> Iterator[Number]:
         else:
             current += part
     if half := _HALF_MORE.match(text, end):
-        last = _SCALES.get(run[-1], 1)
+        last = SCALES.get(run[-1], 1)
         current, end = current + Decimal(last) / 2, half.end()
     value = plain(total + current)
     values, bears = frozenset({value}), {value}
@@ -557,5 +446,5 @@ def _said(text: str, start: int, end: int, run: list[str]) -> Iterator[Number]:
         yield _time(start, clock.end(), int(value), "00", clock["pm"], clock["am"])
         return
     number = _scaled(text, start, end, values, bears, value if len(run) > 1 else "")
-    lone = run in (["hundred"], ["dozen"]) or (len(run) == 1 and (run[0] in _SCALES or value in ("0", "1")))
+    lone = run in (["hundred"], ["dozen"]) or (len(run) == 1 and (run[0] in SCALES or value in ("0", "1")))
     yield Number(number.start, number.end, number.values, number.bears, number.kind, vague=lone)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from assistant.memory.stemming import stems
-from assistant.numerals import MONTHS, numbers, readings
+from assistant.number_words import MONTHS
+from assistant.numerals import numbers, readings
 
 _DIGITS = re.compile(r"\d+(?:[ \u00a0\u2009\u202f'’]\d{3}(?!\d))*(?:[.,:]\d+)*")
 _MONTH = re.compile("|".join(MONTHS))

@@ -1,513 +1,414 @@
-"""A source as statements are looked up in it: its sentences, and which of them has a word, a number, a name.
+"""Whether one statement is supported: its claims held against the sentences of its source.
 
-A number or a name supports a statement only where the rest of the statement stands: each is looked for in the sentences
-that have the words around it, rarer words counting for more (inverse document frequency, Spärck Jones, 1972).
+A number or a name supports a statement only where the rest of the statement stands, and not where the sentence that
+says the same has another of its kind.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.memory.claims import alike, sound_of
-from assistant.memory.sentences import Span, sentences
+from assistant.memory.sentences import Span
 from assistant.memory.stemming import language_of, stems
-from assistant.morphology import analyzer
-from assistant.numerals import Kind, Number, numbers
+from assistant.numerals import Number, numbers
+from assistant.tasks.indexed import Ids, Indexed, Name, counted, fold, long_sound, rarity
 
-Ids = NDArray[np.int32]  # of sentences
-Role = Literal["place", "other"]
+if TYPE_CHECKING:
+    from assistant.memory.embedding import Embedder
 
-_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
+Weights = NDArray[np.float32]
+
+MOST_SPANS = 3
+NEAR = (0.5, 0.25)  # how much a word counts that stands one sentence away, and two
+CLOSE = 6  # words: at this distance in the point, a word says half as much about a number
+NUMBER_FIT = 0.5  # of the best fitting place: how well the place of a number must fit
+NAME_FIT = 0.3
+BEST_FIT = 0.85  # where the best fitting place has another of its kind
+BETTER = 1.2
+NEARER = 1.4
+FIRST_SENTENCES = 4
+OFTEN = 0.05  # of the sentences
+MEANING = 0.35  # cosine above which a sentence in another language may say the same
+
+_QUOTATION = re.compile(r"«([^«»]{2,400})»|“([^“”„]{2,400})[”“]|„([^“”„]{2,400})[“”]|(?<!\d)\"([^\"\n]{2,400})\"")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_CYRILLIC = re.compile("[\u0400-\u04ff]")
-_OPENERS = frozenset(":;«\"“„‘'(*_#>|—–•.!?…/-[")
-_BETWEEN_PARTS = re.compile(r"(?:\.?\s+|\s+(?:of|de|del|von|van|da|di|al|el|bin|the|of the)\s+|-)\Z")
-_YEAR_BEFORE = re.compile(
-    r"\b(?:(?:a|one|the|last|previous) year(?: (?:earlier|before))?|годом (?:раньше|ранее)|(?:прошл|предыдущ)\w+ год\w*)\b"
-)
-_FLEETING = re.compile(
-    r"(?:[оеё]([бвгдзклмнпрстфхцчшщ])/ь?\1[аеиоуыя]\w{0,2}|ь?([бвгдзклмнпрстфхцчшщ])[аеиоуыя]/[оеё]\2)\Z"
-)
-_CURRENCIES = {
-    "dollar": "$",
-    "доллар": "$",
-    "euro": "€",
-    "евр": "€",
-    "pound": "£",
-    "фунт": "£",
-    "roubl": "₽",
-    "rubl": "₽",
-}
-_CURRENCIES |= {"рубл": "₽", "usd": "$", "eur": "€", "gbp": "£", "rub": "₽", "yen": "¥", "percent": "%", "процент": "%"}
-_INITIALS = re.compile(r"\s*(?:[^\W\d_]\.\s*){1,2}\Z")
-_PLACE = frozenset(
-    [
-        "in",
-        "at",
-        "near",
-        "from",
-        "to",
-        "into",
-        "towards",
-        "through",
-        "via",
-        "в",
-        "во",
-        "на",
-        "из",
-        "под",
-        "у",
-        "к",
-        "ко",
-        "около",
-        "близ",
-        "через",
-        "до",
-    ]
-)
-_PRONOUN = re.compile(
-    r"\W*(?:(?:and|but|there|then|later|и|но|а|там|затем|потом|позже)\s+)?"
-    r"(?:he|she|they|it|his|her|their|its|this|these|он|она|оно|они|его|ее|её|их|ему|ей|им|это|этот|эта|эти)(?!\w)",
-    re.IGNORECASE,
-)
-_ENDINGS = """
-а я у ю ы и е о ь й ой ей ом ем ём ою ею ым им ого его ому ему ых их ами ями ах ях ам ям ий ый ая яя ую юю ые ие ии ию ия
-"""
-_CASE_ENDINGS = frozenset(["", *_ENDINGS.split()])
-_LATIN_ENDINGS = frozenset(["", "s", "n", "an", "ns", "ese", "ish", "ian", "ians", "ic", "ean", "a", "e", "es", "i"])
-_NAME_TAGS = frozenset(["Name", "Surn", "Patr", "Geox", "Orgn", "Trad", "Init"])
-_LATIN = "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh sch  y  e yu ya"
-_TRANSLITERATED = dict(zip("абвгдежзийклмнопрстуфхцчшщъыьэюя", _LATIN.split(" "), strict=True))
-SAME_BEGINNING = 5  # letters
-_CARRIED = 2  # sentences back that a pronoun, or a sentence without names, may speak of
+_CLAUSE = re.compile(r"[,;:]\s|\s[—–-]\s|\s(?:and|but|while|и|а|но)\s")
+_STOP = re.compile(r"[;.!?]\s")
+_FIRST_PERSON = re.compile(r"(?<!\w)(?:I|we|my|our|[Яя]|[Мм]ы|[Мм]ой|[Мм]оя|[Нн]аш\w*|мне|меня|нам|нас)(?!\w)")
+NUMBERING = re.compile(r"^\s*(?:[-*•]\s+|\d{1,3}[.)]\s+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """A word of a name, ``text[start:end]``; words of one name have the same ``phrase``."""
+class Claim:
+    """What is to be supported: ``place`` is where it stands in the point, ``ids`` the sentences that have it."""
 
     text: str
-    start: int
-    end: int
-    phrase: int
-    role: Role
+    kind: Literal["number", "name"]
+    place: int
+    ids: Ids
+    number: Number | None = None
+    name: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
-    """A number of the source, and the stem of the word that it counts."""
+class Feature:
+    """What a sentence of the source can have of the point: a word (``stem``) or a claim, where it stands in the
+    point, and how much it tells."""
 
-    values: frozenset[str]
-    kind: Kind
-    counted: str
-    sentence: int
+    place: int
+    weight: float
+    stem: str
+    claim: Claim | None
 
 
-class Indexed:
-    """A text, read once: 100,000 words take about two seconds."""
+class Held:
+    """One point held against its source."""
 
-    def __init__(self, source_text: str, language: str | None = None):
-        self.text = source_text
-        self.language = language or language_of(source_text[:20_000])
-        self.spans = list(_sentences(source_text))
-        self._starts = np.array([start for start, _ in self.spans], dtype=np.int64)
-        self._ends = np.array([end for _, end in self.spans], dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self.spans)
-
-    def sentence(self, number: int) -> str:
-        start, end = self.spans[number]
-        return self.text[start:end]
-
-    def within(self, span: Span | None) -> NDArray[np.bool_]:
-        """Which sentences touch a span; all without one."""
-        if span is None:
-            return np.ones(len(self), dtype=bool)
-        return (self._starts < span[1]) & (self._ends > span[0])
+    def __init__(self, text: str, indexed: Indexed, within: Span | None, embedder: Embedder | None):
+        self.text = text
+        self.body = NUMBERING.sub(lambda match: " " * len(match[0]), text)
+        self.indexed = indexed
+        self.allowed = indexed.within(within)
+        self.embedder = embedder
+        self.foreign = (language_of(text) == "ru") != (indexed.language == "ru")
 
     @cached_property
-    def by_stem(self) -> dict[str, Ids]:
-        found: dict[str, list[int]] = defaultdict(list)
-        for number in range(len(self)):
-            for stem in set(stems(self.sentence(number))):
-                found[stem].append(number)
-        return _arrays(found)
-
-    @cached_property
-    def _by_beginning(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for stem in self.by_stem:
-            if len(stem) >= SAME_BEGINNING:
-                found[stem[:SAME_BEGINNING]].append(stem)
-        return found
-
-    def having_stem(self, stem: str) -> Ids | None:
-        """Of a word that the source does not have, one that begins as it does: hospitalised, hospital."""
-        if (ids := self.by_stem.get(stem)) is not None or len(stem) < SAME_BEGINNING:
-            return ids
-        alike = self._by_beginning.get(stem[:SAME_BEGINNING], ())
-        found = [self.by_stem[other] for other in alike if stem.startswith(other) or other.startswith(stem)]
-        return np.unique(np.concatenate(found)) if found else None
-
-    @cached_property
-    def by_sound(self) -> dict[str, Ids]:
-        """Longer words by how they sound: president is президент. For statements in another script."""
-        found: dict[str, list[Ids]] = defaultdict(list)
-        for stem, ids in self.by_stem.items():
-            if code := long_sound(stem):
-                found[code].append(ids)
-        return {code: np.unique(np.concatenate(ids)) for code, ids in found.items()}
-
-    @cached_property
-    def numbers(self) -> list[list[Number]]:
-        """Of each sentence."""
-        return [numbers(self.sentence(number)) for number in range(len(self))]
-
-    @cached_property
-    def mentions(self) -> list[Mention]:
+    def quotations(self) -> list[tuple[str, Ids]]:
+        """Those that can stand in the source word for word, and where they do."""
         found = []
-        for number in range(len(self)):
-            sentence = self.sentence(number)
-            said = self.numbers[number]
-            before = frozenset(
-                str(int(value) - 1) for one in said if one.kind == "year" for value in one.values if value.isdigit()
-            )
-            for place, one in enumerate(said):
-                bears = one.bears
-                if one.kind == "year" and not place and _YEAR_BEFORE.search(sentence):
-                    bears |= before
-                found.append(Mention(bears, one.kind, counted(sentence, one), number))
+        for match in _QUOTATION.finditer(self.body):
+            said = next(group for group in match.groups() if group)
+            if len(said.split()) > 2 and (language_of(said) == "ru") == (self.indexed.language == "ru"):
+                found.append((said, self.indexed.having_quotation(said)))
         return found
 
     @cached_property
-    def by_value(self) -> dict[str, Ids]:
-        found: dict[str, list[int]] = defaultdict(list)
-        for mention in self.mentions:
-            for value in mention.values:
-                found[value].append(mention.sentence)
-        return _arrays(found)
+    def claims(self) -> list[Claim]:
+        indexed, found = self.indexed, []
+        for number in numbers(self.body):
+            if not number.vague:
+                text = self.body[number.start : number.end]
+                found.append(Claim(text, "number", number.start, indexed.having_number(number), number=number))
+        for name in indexed.names_in(self.body):
+            found.append(Claim(name.text, "name", name.start, indexed.having_name(name.text), name=name))
+        found = [replace(one, ids=one.ids[self.allowed[one.ids]]) for one in found]
+        return [replace(one, ids=self._pooled(one, found)) if one.name else one for one in found]
+
+    def _pooled(self, claim: Claim, claims: Sequence[Claim]) -> Ids:
+        """Where any word of the same name stands that belongs to nobody else: Anna Smirnova is there where Smirnova
+        is."""
+        found = [claim.ids]
+        words = {word for one in claims if _same_phrase(one, claim) for word in self.indexed.spelled(one.text)}
+        for one in claims:
+            if one is not claim and _same_phrase(one, claim) and self._belong(one, claim):
+                beside = [self.indexed.neighbours.get(word, set()) for word in self.indexed.spelled(one.text)]
+                if set().union(*beside) <= words:
+                    found.append(one.ids)
+        return np.unique(np.concatenate(found))
 
     @cached_property
-    def by_counted(self) -> dict[str, list[Mention]]:
-        found: dict[str, list[Mention]] = defaultdict(list)
-        for mention in self.mentions:
-            found[mention.counted].append(mention)
-        return found
+    def _named(self) -> frozenset[str]:
+        """Words of names of the source that the point has, be it as ordinary words: the Library, the library."""
+        ordinary = (fold(match[0]) for match in _WORD.finditer(self.body))
+        names = (word for one in self.claims if one.name for word in self.indexed.spelled(one.name.text))
+        return frozenset([*ordinary, *names])
 
     @cached_property
-    def kinds(self) -> dict[int, list[Mention]]:
-        """The numbers of each sentence."""
-        found: dict[int, list[Mention]] = defaultdict(list)
-        for mention in self.mentions:
-            found[mention.sentence].append(mention)
-        return found
-
-    @cached_property
-    def _capitals(self) -> tuple[dict[str, int], dict[str, int]]:
-        """How often each word stands with a capital that nothing but its being a name asks for, and without one."""
-        high: dict[str, int] = defaultdict(int)
-        low: dict[str, int] = defaultdict(int)
-        for start, end in self.spans:
-            sentence = self.text[start:end]
-            shouted = sentence.isupper()
-            for match in _WORD.finditer(sentence):
-                word = match[0]
-                if not word[0].isupper():
-                    low[fold(word)] += 1
-                elif not shouted and (not _begins(sentence, match.start()) or _introduced(sentence, match)):
-                    high[fold(word)] += 1
-        return high, low
-
-    @cached_property
-    def _low_stems(self) -> frozenset[str]:
-        return frozenset(stem for word in self._capitals[1] for stem in stems(word)[:1])
-
-    def is_name(self, word: str, *, begins: bool, followed: bool) -> bool:
-        """Whether a capitalised word is a name.
-
-        Args:
-            begins: a capital would stand there anyway.
-            followed: another capitalised word is beside it.
-        """
-        folded = fold(word)
-        high, low = self._capitals
-        if len(word) > 1 and word.isupper() and len(word) <= 6 and not low.get(folded):
-            return True
-        if high.get(folded, 0) > low.get(folded, 0):
-            return True
-        if low.get(folded) or not stems(word)[:1] or stems(word)[0] in ("i", "я") or _is_stop(folded):
-            return False
-        if not begins:
-            return stems(word)[0] not in self._low_stems or bool(_CYRILLIC.search(word))
-        if stems(word)[0] in self._low_stems:
-            return False
-        if _CYRILLIC.search(word):
-            return _is_russian_name(folded)
-        return followed
-
-    def names_in(self, text: str, said: Sequence[Number] | None = None) -> list[Name]:
-        """The words of names of a text: of the source itself, or of a statement about it."""
-        taken = bytearray(len(text))
-        for number in numbers(text) if said is None else said:
-            if number.kind in ("date", "weekday", "period", "time"):
-                taken[number.start : number.end] = b"\1" * (number.end - number.start)
-        words = list(_WORD.finditer(text))
-        found: list[Name] = []
-        for place, match in enumerate(words):
-            word = match[0]
-            if len(word) < 2 or not word[0].isupper() or taken[match.start()]:
+    def features(self) -> tuple[list[Feature], Weights, Weights]:
+        """What the point has of the source, and which sentences have each of these (features, sentences): alone, and
+        with those beside them."""
+        indexed, of = self.indexed, len(self.indexed)
+        found: list[Feature] = []
+        having: list[Ids] = []
+        for claim in self.claims:
+            same = [ids for one, ids in zip(found, having, strict=True) if one.claim and _same_phrase(one.claim, claim)]
+            if len(claim.ids) and not any(np.array_equal(ids, claim.ids) for ids in same):
+                found.append(Feature(claim.place, rarity(claim.ids, of), "", claim))
+                having.append(claim.ids)
+        claimed = {place for one in self.claims for place in range(one.place, one.place + len(one.text))}
+        seen = set()
+        for match in _WORD.finditer(self.body):
+            if match.start() in claimed:
                 continue
-            following = words[place + 1] if place + 1 < len(words) else None
-            followed = bool(
-                following and following[0][0].isupper() and not text[match.end() : following.start()].strip()
-            )
-            if not self.is_name(re.sub(r"['’]s?$", "", word), begins=_begins(text, match.start()), followed=followed):
-                continue
-            gap = text[found[-1].end : match.start()] if found else ""
-            joined = bool(found and (_BETWEEN_PARTS.match(gap) or _INITIALS.match(gap)))
-            if joined and ("." in gap and not _INITIALS.match(gap)):
-                joined = False
-            before = _WORD.findall(text[max(0, match.start() - 20) : match.start()])
-            role: Role = "place" if before and before[-1].lower() in _PLACE else "other"
-            if joined:
-                found.append(
-                    Name(re.sub(r"['’]s?$", "", word), match.start(), match.end(), found[-1].phrase, found[-1].role)
-                )
-            else:
-                found.append(Name(re.sub(r"['’]s?$", "", word), match.start(), match.end(), match.start(), role))
+            for stem in stems(match[0])[:1]:
+                ids = indexed.having_stem(stem)
+                if ids is None and (code := long_sound(stem)) and self.foreign:
+                    ids = indexed.by_sound.get(code)
+                if ids is not None and stem not in seen:
+                    seen.add(stem)
+                    found.append(Feature(match.start(), rarity(ids, of), stem, None))
+                    having.append(ids)
+        own = np.zeros((len(found), of), dtype=np.float32)
+        for row, ids in enumerate(having):
+            own[row, ids] = 1
+        near = own.copy()
+        for distance, share in enumerate(NEAR, 1):
+            if of > distance:
+                np.maximum(near[:, distance:], share * own[:, :-distance], out=near[:, distance:])
+                np.maximum(near[:, :-distance], share * own[:, distance:], out=near[:, :-distance])
+        own *= self.allowed
+        near *= self.allowed
+        return found, own, near
+
+    @cached_property
+    def meanings(self) -> Weights | None:
+        """The likeness of sentences to the point, for those that have something of it; 0 for the others."""
+        if not self.embedder or not self.foreign:
+            return None
+        features, own, _ = self.features
+        weights = np.array([feature.weight for feature in features], dtype=np.float32)
+        scores = weights @ own if len(features) else self.allowed.astype(np.float32)
+        chosen = np.argsort(-scores, kind="stable")[:24]
+        vectors = self.embedder.passages([self.text, *(self.indexed.sentence(int(one)) for one in chosen)])
+        found = np.zeros(len(self.indexed), dtype=np.float32)
+        found[chosen] = np.maximum(0, vectors[1:] @ vectors[0] - MEANING) / (1 - MEANING)
         return found
 
-    @cached_property
-    def names(self) -> list[list[Name]]:
-        """Of each sentence."""
-        return [self.names_in(self.sentence(number), said) for number, said in enumerate(self.numbers)]
+    def fit(self, claim: Claim) -> tuple[Weights, Weights]:
+        """How much of the point, without the claim itself, each sentence has: alone, and with its neighbours."""
+        features, own, near = self.features
+        weights = np.zeros(len(features), dtype=np.float32)
+        for row, feature in enumerate(features):
+            if not (feature.claim and (feature.claim is claim or _same_phrase(feature.claim, claim))):
+                weights[row] = feature.weight / (1 + _distance(self.body, feature.place, claim.place) / CLOSE)
+        alone, around = weights @ own, weights @ near
+        if self.meanings is not None:
+            bonus = self.meanings * max(1.0, float(weights.sum()))
+            alone, around = alone + bonus, around + bonus
+        return alone, around
 
-    @cached_property
-    def by_name(self) -> dict[str, Ids]:
-        """Each word of a name, in lower case, with the sentences that speak of it: have it, or carry it on."""
-        found: dict[str, list[int]] = defaultdict(list)
-        own = [{fold(name.text) for name in names} for names in self.names]
-        for number, here in enumerate(own):
-            spoken = set(here)
-            if not here or _PRONOUN.match(self.sentence(number)):
-                for back in range(1, _CARRIED + 1):
-                    if number >= back and own[number - back]:
-                        spoken |= own[number - back]
-                        break
-            for name in spoken:
-                found[name].append(number)
-        return _arrays(found)
+    def supports(self, claim: Claim) -> bool:
+        if not len(claim.ids):
+            return claim.kind == "name" and self._may_be_translated(claim)
+        alone, around = self.fit(claim)
+        best = float(around.max(initial=0))
+        if best <= 0:
+            return True  # nothing else of the point is in the source
+        place = int(claim.ids[int(np.argmax(around[claim.ids]))])
+        here, here_alone = float(around[place]), float(alone[claim.ids].max())
+        wanted = NUMBER_FIT if claim.number else 0 if self._is_spoken_of(claim, alone) else NAME_FIT
+        holders = np.zeros(len(self.indexed), dtype=bool)
+        holders[claim.ids] = True
+        shared = self.features[1].sum(axis=0) - holders  # beside the claim itself
+        if self.foreign and shared[int(np.argmax(around))] < 2 and self.meanings is None:
+            return True  # too little in common to tell places apart
+        rivals = np.flatnonzero((alone > max(BETTER * here_alone, 0.6 * alone.max(initial=0))) & ~holders)
+        if any(self._has_another(int(rival), claim) for rival in rivals[np.argsort(-alone[rivals])][:4]):
+            wanted = BEST_FIT
+        if here < wanted * best:
+            return False
+        if claim.number and self._counts_otherwise(claim, around, here):
+            return False
+        return self.foreign or not self._is_farther(claim, place)
 
-    @cached_property
-    def neighbours(self) -> dict[str, set[str]]:
-        """The words that stand beside a word in one name."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for names in self.names:
-            phrases: dict[int, list[str]] = defaultdict(list)
-            for name in names:
-                phrases[name.phrase].append(fold(name.text))
-            for words in phrases.values():
-                for word in words:
-                    found[word].update(other for other in words if other != word)
-        return found
+    def _is_spoken_of(self, claim: Claim, alone: Weights) -> bool:
+        """Whether a source names it once and goes on to speak of it by other words: its subject, or its author."""
+        first = int(claim.ids[0])
+        best = int(np.argmax(alone))
+        return (
+            first < FIRST_SENTENCES
+            or len(claim.ids) > OFTEN * len(self.indexed)
+            or bool(_FIRST_PERSON.search(self.indexed.sentence(best)))
+        )
 
-    @cached_property
-    def _vocabulary(self) -> dict[bool, dict[str, list[str]]]:
-        """Words of names by script (True: Cyrillic) and first two letters; ordinary words stand there, too."""
-        found: dict[bool, dict[str, list[str]]] = {True: defaultdict(list), False: defaultdict(list)}
-        for word in self.by_name:
-            found[bool(_CYRILLIC.search(word))][word[:2]].append(word)
-        return found
-
-    def spelled(self, name: str) -> tuple[str, ...]:
-        """The names of the source that this one can be: declined, in another script."""
-        folded = fold(name)
-        return self._spelled(folded)
-
-    @lru_cache(4096)  # noqa: B019 - a source lives as long as its check
-    def _spelled(self, folded: str) -> tuple[str, ...]:
-        cyrillic = bool(_CYRILLIC.search(folded))
-        same = [word for word in self._vocabulary[cyrillic][folded[:2]] if same_name(folded, word)]
-        if same:
-            return tuple(same)
-        others = self._vocabulary[not cyrillic]
-        return tuple(word for words in others.values() for word in words if sounds_like(folded, word))
-
-    def having_name(self, name: str) -> Ids:
-        """The sentences that speak of a name; also as an ordinary word: Moscow, московский."""
-        found = [self.by_name[word] for word in self.spelled(name)]
-        found += [self.by_stem[stem] for stem in stems(name)[:1] if stem in self.by_stem]
-        if not found:
-            folded = fold(name)
-            cyrillic = bool(_CYRILLIC.search(folded))
-            kept = folded[: max(4, len(folded) - 2)]
-            found += [
-                ids
-                for stem, ids in self._stems_from(folded[:3])
-                if len(kept) >= 4 and stem.startswith(kept[: len(stem)]) and len(stem) >= 4
+    def _is_farther(self, claim: Claim, sentence: int) -> bool:
+        """Whether, in the sentence that has a claim, another number or name of its kind, of which the point does not
+        speak, stands nearer to what the point says beside it."""
+        text = self.indexed.sentence(sentence)
+        others: list[tuple[int, frozenset[str]]]
+        if claim.number:
+            kind, thing = claim.number.kind, counted(self.body, claim.number)
+            if thing and any(
+                one.counted == thing and one.values & claim.number.values for one in self.indexed.kinds[sentence]
+            ):
+                return False  # it counts the same
+            others = [(one.start, one.bears) for one in self.indexed.numbers[sentence] if one.kind == kind]
+            wanted = claim.number.values
+            said = frozenset(value for one in self.claims if one.number for value in one.number.values)
+        else:
+            assert claim.name
+            names = self.indexed.names[sentence]
+            whole = {name.phrase: {fold(one.text) for one in names if one.phrase == name.phrase} for name in names}
+            wanted = frozenset(self.indexed.spelled(claim.text))
+            others = [
+                (one.start, frozenset(whole[one.phrase]))
+                for one in names
+                if one.role == claim.name.role or whole[one.phrase] & wanted
             ]
-            if not found and (code := sound_of(folded)) and len(code) >= 3:
-                found += [
-                    ids
-                    for stem, ids in self.by_stem.items()
-                    if bool(_CYRILLIC.search(stem)) != cyrillic and sounds_like(folded, stem)
-                ]
-        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int32)
+            said = self._named
+        mine = [start for start, values in others if values & wanted]
+        theirs = [start for start, values in others if not values & said and not self._qualifies(text, start, claim)]
+        if not mine or not theirs:
+            return False
+        features, own, _ = self.features
+        weights = {
+            feature.stem: feature.weight / (1 + _distance(self.body, feature.place, claim.place) / CLOSE)
+            for row, feature in enumerate(features)
+            if feature.stem and own[row, sentence]
+        }
+        there = [
+            (match.start(), weights[stem])
+            for match in _WORD.finditer(text)
+            for stem in stems(match[0])[:1]
+            if stem in weights
+        ]
 
-    def _stems_from(self, beginning: str) -> Iterator[tuple[str, Ids]]:
-        return ((stem, ids) for stem, ids in self.by_stem.items() if stem.startswith(beginning))
+        def nearness(start: int) -> float:
+            return sum(weight / (1 + _distance(text, start, place) / CLOSE) for place, weight in there)
 
-    def having_number(self, number: Number) -> Ids:
-        found = [self.by_value[value] for value in number.values if value in self.by_value]
-        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int32)
+        return max(map(nearness, theirs)) > NEARER * max(map(nearness, mine))
+
+    def _may_be_translated(self, claim: Claim) -> bool:
+        """Names change from language to language (Средиземное море is the Mediterranean): some are not recognised."""
+        names = [one for one in self.claims if one.kind == "name"]
+        lost = len({one.name.phrase for one in names if one.name and not len(one.ids)})
+        return self.foreign and (lost < 2 or lost * 2 <= len({one.name.phrase for one in names if one.name}))
+
+    def _has_another(self, sentence: int, claim: Claim) -> bool:
+        """Whether a sentence has something else where the point has this claim."""
+        if claim.number:
+            said = {value for one in self.claims if one.number for value in one.number.values}
+            return any(
+                mention.kind == claim.number.kind and not mention.values & said
+                for mention in self.indexed.kinds.get(sentence, ())
+            )
+        assert claim.name
+        if any(
+            one is not claim and _same_phrase(one, claim) and sentence in one.ids and self._belong(one, claim)
+            for one in self.claims
+        ):
+            return False  # Anna is there, and Smirnova is not
+        phrases: dict[int, bool] = {}
+        for name in self.indexed.names[sentence]:
+            known = fold(name.text) in self._named
+            phrases[name.phrase] = (
+                phrases.get(name.phrase, False) or known or (name.role != claim.name.role and not self.foreign)
+            )
+        return not all(phrases.values())
+
+    def _qualifies(self, text: str, start: int, claim: Claim) -> bool:
+        """Whether a name stands before a word that the point has: what is the library there, is the Millbrook Library
+        here."""
+        words = _WORD.findall(text[start : start + 60])[1:2] if claim.name else []
+        return bool(words) and words[0][0].isupper() and not self._named.isdisjoint(map(fold, words))
+
+    def _counts_otherwise(self, claim: Claim, around: Weights, here: float) -> bool:
+        """Whether the source counts the same thing there, and comes to something else: 12 engineers and 40 trucks are
+        not 40 engineers."""
+        assert claim.number
+        thing = counted(self.body, claim.number)
+        if not thing or claim.number.kind not in ("number", "share"):
+            return False
+        there = [one for one in self.indexed.by_counted.get(thing, ()) if around[one.sentence] >= here]
+        return (
+            bool(there)
+            and not any(claim.number.values & one.values for one in there)
+            and not any(
+                one.counted in ("", thing) and claim.number.values & one.values
+                for number in claim.ids
+                for one in self.indexed.kinds[int(number)]
+            )
+        )
+
+    def _belong(self, a: Claim, b: Claim) -> bool:
+        """Whether the source has these words in one name, wherever."""
+        beside = (self.indexed.neighbours.get(word, set()) for word in self.indexed.spelled(a.text))
+        return bool(set().union(*beside) & {*self.indexed.spelled(b.text)})
+
+    def _mixed(self) -> list[str]:
+        """Names whose words the source has, but of different people: Anna Petrov of Anna Smirnova and Ivan Petrov."""
+        phrases: dict[int, list[Name]] = {}
+        for claim in self.claims:
+            if claim.name and len(claim.ids):
+                phrases.setdefault(claim.name.phrase, []).append(claim.name)
+        found = []
+        for names in phrases.values():
+            for first, second in pairwise(names):
+                a, b = ({*self.indexed.spelled(name.text)} for name in (first, second))
+                beside_a = set().union(*(self.indexed.neighbours.get(word, set()) for word in a))
+                beside_b = set().union(*(self.indexed.neighbours.get(word, set()) for word in b))
+                if a and b and not beside_a & b and not a & b and (beside_a or beside_b):
+                    found.append(self.body[first.start : second.end])
+        return found
 
     @cached_property
-    def _literal(self) -> tuple[str, NDArray[np.int64]]:
-        """The text as quotations are compared, and where in it each sentence begins."""
-        parts, starts, length = [], [], 0
-        for number in range(len(self)):
-            part = literal(self.sentence(number))
-            starts.append(length)
-            parts.append(part)
-            length += len(part) + 1
-        return " ".join(parts), np.array(starts, dtype=np.int64)
+    def lost(self) -> list[Claim]:
+        """The claims that the source does not bear."""
+        lost = [claim for claim in self.claims if not self.supports(claim)]
+        kept = [claim for claim in self.claims if claim.name and len(claim.ids) and claim not in lost]
+        return [one for one in lost if not any(_same_phrase(one, other) and self._belong(one, other) for other in kept)]
 
-    def having_quotation(self, quotation: str) -> Ids:
-        """The sentences where a quotation stands, word for word; an ellipsis parts it."""
-        text, starts = self._literal
-        found: list[int] = []
-        for part in re.split(r"\.\.\.|…|\[[^\]]*\]", quotation):
-            wanted = literal(part)
-            if not wanted:
+    def unsupported(self) -> tuple[str, ...]:
+        """As they are written, in their order."""
+        mixed = self._mixed()
+        texts = [
+            (start, self.body[start:end])
+            for start, end in self._whole(self.lost)
+            if not any(self.body[start:end] in name or name in self.body[start:end] for name in mixed)
+        ]
+        texts += [(self.body.index(name), name) for name in mixed]
+        texts += [(self.body.index(said), said) for said, ids in self.quotations if not len(ids)]
+        return tuple(dict.fromkeys(text for _, text in sorted(texts)))
+
+    def _whole(self, lost: Sequence[Claim]) -> Iterator[Span]:
+        """Where what is lost stands, words of one name beside each other as one."""
+        last: tuple[int, int, int] | None = None  # start, end, phrase
+        for claim in sorted(lost, key=lambda claim: claim.place):
+            start, end = claim.place, claim.place + len(claim.text)
+            phrase = claim.name.phrase if claim.name else -1
+            if last and phrase >= 0 and last[2] == phrase and len(self.body[last[1] : start]) <= 5:
+                last = last[0], end, phrase
                 continue
-            pattern = f" {text} "
-            at = pattern.find(f" {wanted} ")
-            if at < 0:
-                return np.empty(0, dtype=np.int32)
-            first, last = np.searchsorted(starts, [at, at + len(wanted) - 1], side="right") - 1
-            found += range(int(first), int(last) + 1)
-        return np.array(sorted(set(found)), dtype=np.int32)
+            if last:
+                yield last[:2]
+            last = start, end, phrase
+        if last:
+            yield last[:2]
+
+    def spans(self) -> tuple[Span, ...]:
+        """Sentences that have the most of the point, each next one the most of what is left (greedy set cover)."""
+        features, own, near = self.features
+        weights = np.array(
+            [0 if one.claim in self.lost else one.weight * (2 if one.claim else 1) for one in features],
+            dtype=np.float32,
+        )
+        rows = own
+        bonus = np.zeros(len(self.indexed), dtype=np.float32)
+        for _, ids in self.quotations:
+            bonus[ids] += 10
+        if self.meanings is not None:
+            bonus = bonus + self.meanings * max(1.0, float(weights.sum()))
+        around = weights @ near if len(features) else bonus * 0
+        total, left = float(weights.sum()), weights.copy()
+        chosen: list[int] = []
+        for _ in range(MOST_SPANS):
+            scores = (left @ rows if len(features) else np.zeros(len(self.indexed), dtype=np.float32)) + bonus
+            if not len(scores):
+                break
+            best = int(np.argmax(scores + 0.2 * around * (scores > 0)))
+            if scores[best] <= 0 or (chosen and scores[best] < 0.15 * total):
+                break
+            chosen.append(best)
+            left = left * (1 - rows[:, best]) if len(features) else left
+            bonus = bonus * 0
+        return tuple(self.indexed.spans[number] for number in chosen)
 
 
-def literal(text: str) -> str:
-    """Words in lower case, one space between them, nothing else."""
-    return " ".join(re.findall(r"\w+", text.casefold().replace("ё", "е")))
+def _distance(text: str, a: int, b: int) -> int:
+    """In words; a new clause is as far as four, a new sentence as thirty."""
+    between = text[min(a, b) : max(a, b)]
+    return between.count(" ") + 4 * len(_CLAUSE.findall(between)) + 26 * len(_STOP.findall(between))
 
 
-def counted(sentence: str, number: Number) -> str:
-    """The stem of what a number counts: the next word that is no number and says something."""
-    rest = re.sub(r"^\s*(?:[-–—]|to|до|и|or|или)?\s*\d[\d.,]*", "", sentence[number.end : number.end + 60])
-    if sentence[: number.start].rstrip()[-1:] in tuple("$€£₽¥") and number.start:
-        return sentence[: number.start].rstrip()[-1]
-    if not re.match(r"[\s%°-]*[^\W\d_]", rest):
-        return ""
-    following = re.match(r"[\s-]*(?:of\s+|the\s+|из\s+)*([^\W\d_]+)", rest)
-    found = stems(following[1]) if following and not _is_stop(fold(following[1])) else []
-    return _CURRENCIES.get(found[0], found[0]) if found else ""
-
-
-@lru_cache(1 << 16)
-def long_sound(word: str) -> str:
-    """Empty for a word that is too short to be told by its sound."""
-    code = sound_of(word) if len(word) >= 5 else ""
-    return code if len(code) >= 4 else ""
-
-
-@lru_cache(1 << 14)
-def same_name(a: str, b: str) -> bool:
-    """Whether two words of one script, in lower case, are one name in two forms."""
-    if a == b:
-        return True
-    common = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    ends = (a[common:], b[common:])
-    if not _CYRILLIC.search(a):
-        return common >= 4 and all(end in _LATIN_ENDINGS for end in ends) and "" in ends
-    if common >= 3 and (all(end in _CASE_ENDINGS for end in ends) or _FLEETING.match("/".join(sorted(ends, key=len)))):
-        return True
-    return common >= 2 and bool(_lemmas(a) & _lemmas(b))
-
-
-@lru_cache(1 << 14)
-def sounds_like(a: str, b: str) -> bool:
-    """Whether two words in different scripts are one name."""
-    sounds = sound_of(a), sound_of(b)
-    if not (alike(*sounds) or sounds[0] == sounds[1]):
-        return False
-    closeness = difflib.SequenceMatcher(None, _latin(a), _latin(b), autojunk=False).ratio()
-    if len(sounds[0]) < 2:
-        return bool(closeness >= 0.8)  # Anna, Анна
-    return bool(closeness >= (0.5 if sounds[0] == sounds[1] and len(sounds[0]) > 2 else 0.6))
-
-
-def _latin(word: str) -> str:
-    return "".join(_TRANSLITERATED.get(letter, letter) for letter in word)
-
-
-@lru_cache(1 << 14)
-def _lemmas(word: str) -> frozenset[str]:
-    return frozenset(
-        parse.normal_form for parse in analyzer().parse(word) if _NAME_TAGS & parse.tag.grammemes and parse.is_known
+def _same_phrase(a: Claim, b: Claim) -> bool:
+    return bool(a.name and b.name and a.name.phrase == b.name.phrase) or bool(
+        a.number and b.number and {a.number.kind, b.number.kind} == {"date", "year"} and a.text in b.text
     )
-
-
-@lru_cache(1 << 14)
-def _is_russian_name(word: str) -> bool:
-    parses = analyzer().parse(word)
-    if not any(parse.is_known for parse in parses):
-        return not word.endswith(("ть", "ся", "ие", "ый", "ая", "ое", "но"))
-    return bool(_NAME_TAGS & parses[0].tag.grammemes)
-
-
-def _is_stop(folded: str) -> bool:
-    from assistant.memory.stemming import STOP_WORDS
-
-    return folded in STOP_WORDS
-
-
-def fold(word: str) -> str:
-    return word.casefold().replace("ё", "е").replace("’", "'")
-
-
-def _begins(text: str, start: int) -> bool:
-    """Whether a capital stands there whatever the word is."""
-    before = text[max(0, start - 12) : start].rstrip()
-    if not before:
-        return not any(map(str.isalpha, text[:start]))
-    if before[-1] == ".":
-        return not re.search(r"(?:^|[\s.(])[^\W\d_]{1,3}\.$", before)
-    return before[-1] in _OPENERS or not any(map(str.isalpha, text[:start]))
-
-
-def _introduced(text: str, match: re.Match[str]) -> bool:
-    """Whether the word stands behind a colon, where only names have capitals."""
-    return text[: match.start()].rstrip().endswith(":") and not _is_stop(fold(match[0]))
-
-
-def _sentences(text: str) -> Iterator[Span]:
-    place = 0
-    for match in _PARAGRAPH.finditer(text):
-        if text[place : match.start()].strip():
-            yield from sentences(text, place, match.start())
-        place = match.end()
-    if text[place:].strip():
-        yield from sentences(text, place, len(text))
-
-
-def _arrays(found: dict[str, list[int]]) -> dict[str, Ids]:
-    return {key: np.unique(np.array(ids, dtype=np.int32)) for key, ids in found.items()}
-
-
-def rarity(found: Sequence[int] | Ids, of: int) -> float:
-    """Inverse document frequency, in nats."""
-    return math.log(1 + of / max(1, len(found)))

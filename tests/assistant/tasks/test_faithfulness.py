@@ -15,8 +15,8 @@ from assistant.tasks.faithfulness import EngineCall, Indexed, Point, check, evid
 PLANTED = json.loads(
     (Path(__file__).parents[3] / "benchmarks/data/planted_summaries.json").read_text(encoding="utf-8")
 )["sources"]
-MINUTES = """The committee met on Tuesday. It agreed to raise the membership fee from 30 to 45 dollars a year. Two of the
-nine members voted against it. The treasurer, Anna Smirnova, promised to think about a discount for students.
+MINUTES = """The committee met on Tuesday. It agreed to raise the membership fee from 30 to 45 dollars a year. Two of
+the nine members voted against it. The treasurer, Anna Smirnova, promised to think about a discount for students.
 
 Ivan Petrov reported on the hall. Its roof leaks, and repairs will cost 12,500 dollars. He said: "We cannot wait another
 winter for this roof." About half of the 340 households took part in the spring cleaning."""
@@ -141,7 +141,8 @@ def test_what_is_no_mending_is_not_taken(answer: str, reason: str) -> None:
 
 def test_what_is_supported_is_not_asked_about() -> None:
     point, asked = mended("The fee rises to 45 dollars.", "No.")
-    assert point.unsupported == () and asked == []
+    assert point.unsupported == ()
+    assert asked == []
 
 
 def test_evidence_keeps_to_its_room() -> None:
