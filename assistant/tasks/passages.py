@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from assistant.memory.chapters import is_chapter, with_chapters
 from assistant.memory.sentences import Span, sentences
-from assistant.memory.structure import Block, Heading, Structured, definitions, paragraphs
+from assistant.memory.structure import Structured
+from assistant.tasks.sections import Piece, outline, path_of
 from models.errors import DoesNotFit
 
 TokenCount = Callable[[str], int]
@@ -27,7 +26,6 @@ LEAST_ROOM = 32  # tokens: less is no passage
 _PIECE = 600  # characters that are counted at once; a tokenizer of words may need a second for a million of them
 _STEPS = 16  # borders to choose from in the room of a passage
 _MARGIN = 0.98  # of the room: how exact a sum of pieces is
-_NEARLY_ALL = 0.8  # of a text
 
 # What a cut costs, next to 1 + share² for a passage that fills a share of the room.
 _HEADING, _LEVEL, _PARAGRAPH, _LINE, _SENTENCE, _BREAK, _WORD, _ANYWHERE = 0.0, 0.05, 0.5, 0.6, 0.8, 1.5, 1.8, 2.5
@@ -51,27 +49,11 @@ class Passage:
     tokens: int
 
 
-class Section(NamedTuple):
-    """A part of a text from its heading to the next; ``heading`` is the path to it."""
-
-    heading: str
-    start: int
-    end: int
-
-
 class _Border(NamedTuple):
     """A place to cut, the tokens before it, and what it costs to cut there."""
 
     offset: int
     tokens: float
-    cost: float
-
-
-class _Piece(NamedTuple):
-    """A block, the headings above it (its own among them), and what it costs to cut in front of it."""
-
-    block: Block
-    headings: tuple[Block, ...]
     cost: float
 
 
@@ -92,7 +74,7 @@ def passages_of(
         raise DoesNotFit(said, "Use a model with a larger window.")
     text = source.text
     end = len(text) if end is None else min(end, len(text))
-    pieces = [piece for piece in _pieces(source) if piece.block.start < end and piece.block.end > start]
+    pieces = [piece for piece in outline(source) if piece.block.start < end and piece.block.end > start]
     offsets = [max(piece.block.start, start) for piece in pieces]
     limit = room * _MARGIN
     lengths = _Lengths(text, [start, *offsets, end], count_tokens)
@@ -105,74 +87,7 @@ def passages_of(
     ]
 
 
-def sections_of(source: Structured) -> list[Section]:
-    """The chapters of a book, the sections of a paper, and what stands before the first of them; all in one of a text
-    without headings."""
-    pieces = list(_pieces(source))
-    depth = _depth_of_sections(pieces)
-    found: list[tuple[tuple[Block, ...], int, int]] = []
-    has_text = True
-    for piece in pieces:
-        above, start = piece.headings[:depth], piece.block.start
-        if found and (above == found[-1][0] or not has_text):  # what is only a heading goes on with the next
-            start = found.pop()[1]
-        else:
-            has_text = False
-        found.append((above, start, piece.block.end))
-        has_text = has_text or piece.block.heading is None
-    return [Section(_path(above), start, end) for above, start, end in found]
-
-
-def _depth_of_sections(pieces: Sequence[_Piece]) -> int:
-    """How many headings deep chapters are that call themselves that, else the outermost sections that part the text:
-    one of them with nearly all of it, as the book itself beside its notes, parts nothing."""
-    chapters = Counter(
-        len(piece.headings) for piece in pieces if piece.block.heading and is_chapter(_title(piece.block))
-    )
-    if chapters and max(chapters.values()) > 1:
-        return chapters.most_common(1)[0][0]
-    for depth in range(1, max((len(piece.headings) for piece in pieces), default=0) + 1):
-        sizes: Counter[tuple[Block, ...]] = Counter()
-        for piece in pieces:
-            sizes[piece.headings[:depth]] += piece.block.end - piece.block.start
-        if len(sizes) > 1 and max(sizes.values()) < _NEARLY_ALL * sizes.total():
-            return depth
-    return max((len(piece.headings) for piece in pieces), default=0)
-
-
-# ── structure ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _pieces(source: Structured) -> Iterator[_Piece]:
-    if source.kind == "code":
-        for title, blocks in definitions(source.text):
-            above = (blocks[0]._replace(heading=Heading(1, title)),) if title else ()
-            for block in blocks:
-                yield _Piece(block, above, _HEADING + _LEVEL if block is blocks[0] else _PARAGRAPH)
-        return
-    path: tuple[Block, ...] = ()
-    after_heading = False
-    for block in _blocks(source):
-        if block.heading:
-            level = block.heading.level
-            path = (*(each for each in path if each.heading and each.heading.level < level), block)
-            cost = _WORD if after_heading else _HEADING + _LEVEL * level
-        elif after_heading or source.text[block.start].islower():  # a page ends in the middle of a sentence
-            cost = _WORD
-        else:
-            cost = _PARAGRAPH if not block.lines or "\n" in source.text[block.start : block.end] else _LINE
-        yield _Piece(block, path, cost)
-        after_heading = block.heading is not None
-
-
-def _blocks(source: Structured) -> list[Block]:
-    blocks = list(paragraphs(source))
-    if source.kind in ("csv", "xlsx") or sum(block.heading is not None for block in blocks) > 1:
-        return blocks
-    return with_chapters(source.text, blocks, pages=bool(source.pages))
-
-
-def _common(pieces: Sequence[_Piece]) -> str:
+def _common(pieces: Sequence[Piece]) -> str:
     """The headings that all the text of these is under; those of the first if they share none."""
     above = [piece.headings for piece in pieces if not piece.block.heading] or [piece.headings for piece in pieces]
     if not above:
@@ -180,18 +95,7 @@ def _common(pieces: Sequence[_Piece]) -> str:
     shared = 0
     while all(len(each) > shared and each[shared] == above[0][shared] for each in above):
         shared += 1
-    return _path(above[0][:shared] or above[0])
-
-
-def _path(headings: Iterable[Block]) -> str:
-    return " > ".join(map(_title, headings))
-
-
-def _title(block: Block) -> str:
-    return block.heading.title if block.heading else ""
-
-
-# ── borders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+    return path_of(above[0][:shared] or above[0])
 
 
 class _Lengths:
@@ -224,11 +128,14 @@ class _Lengths:
     def _count(self, start: int, end: int) -> int:
         return max(self._count_tokens(self._text[start:end]) - self._frame, 0) if start < end else 0
 
+    def exact(self, start: int, end: int) -> int:
+        return self._frame + self._count(start, end)
+
     def between(self, start: int, end: int) -> int:
         """Tokens of this part; what is not a whole piece is counted."""
         first, last = bisect_left(self._offsets, start), bisect_right(self._offsets, end) - 1
         if first > last:
-            return self._frame + self._count(start, end)
+            return self.exact(start, end)
         rest = self._count(start, self._offsets[first]) + self._count(self._offsets[last], end)
         return self._frame + self._tokens[last] - self._tokens[first] + rest
 
@@ -242,11 +149,13 @@ class _Lengths:
 
 
 def _borders(
-    text: str, start: int, end: int, pieces: Iterable[_Piece], lengths: _Lengths, step: float
+    text: str, start: int, end: int, pieces: Iterable[Piece], lengths: _Lengths, step: float
 ) -> Iterator[_Border]:
     """Where the text may be cut, in order, at least every ``step`` tokens."""
     yield _Border(start, 0.0, 0.0)
-    for block, _, cost in pieces:
+    before: Piece | None = None
+    for piece in pieces:
+        block, cost, before = piece.block, _cost_before(text, piece, before), piece
         first, last = max(block.start, start), min(block.end, end)
         if first > start:
             yield _Border(first, lengths.before(first), cost)
@@ -259,6 +168,16 @@ def _borders(
                 yield _Border(a, lengths.before(a), costs[a])
             for place in _between_words(text, a, b, int((lengths.before(b) - lengths.before(a)) / step)):
                 yield _Border(place, lengths.before(place), _cost_inside(text, place))
+
+
+def _cost_before(text: str, piece: Piece, before: Piece | None) -> float:
+    """What it costs to cut in front of a block: never between a heading and what it heads."""
+    block, under_heading = piece.block, before is not None and before.block.heading is not None
+    if piece.begins:
+        return _WORD if under_heading else _HEADING + _LEVEL * len(piece.headings)
+    if under_heading or text[block.start].islower():  # a page ends in the middle of a sentence
+        return _WORD
+    return _LINE if block.lines and "\n" not in text[block.start : block.end] else _PARAGRAPH
 
 
 def _between_words(text: str, start: int, end: int, number: int) -> Iterator[int]:
@@ -332,8 +251,8 @@ def _fitting(
     if first >= last:
         return
     tokens = lengths.between(start, end)
-    if tokens > room:
-        tokens = lengths.between(first, last)  # a thousand empty lines are tokens, too
+    if tokens + (end - start) // _PIECE + 2 > room:  # cuts may hide some; and empty lines are tokens, too
+        tokens = lengths.exact(first, last)
     if tokens <= room or last - first < 2:
         yield first, last, tokens
         return

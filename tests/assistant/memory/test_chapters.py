@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.tasks.passages import sections_of
+from assistant.tasks.sections import sections_of
 from assistant.tasks.sources import source_of
 
 TEXT = "The mill on the river stood still that winter, and nobody in the village knew why it did so."

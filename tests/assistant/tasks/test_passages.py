@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from assistant.tasks.passages import LEAST_ROOM, Passage, passages_of, sections_of
+from assistant.tasks.passages import LEAST_ROOM, Passage, passages_of
+from assistant.tasks.sections import sections_of
 from assistant.tasks.sources import Source, source_of
 from models.errors import DoesNotFit
 
