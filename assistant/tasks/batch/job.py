@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,7 @@ class Job:
 
     def __init__(self, path: Path | None, facts: Mapping[str, Fact], *, restart: bool = False):
         self.path = path
+        self._synced = 0.0
         self._lock = _locked(path) if path else None
         try:
             if restart:
@@ -165,7 +167,12 @@ class Job:
         self._write(broken.number, broken.where, "", "{}", "passing", None, broken.reason)
 
     def _write(self, *row: object) -> None:
-        self._db.write("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
+        # A process that is killed loses nothing; a power cut the last second, which waiting for the disk would cost.
+        durable = time.monotonic() - self._synced > 1
+        with self._db.transaction(durable=durable):
+            self._db.write("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
+        if durable:
+            self._synced = time.monotonic()
 
     def counts(self) -> dict[State, int]:
         """How many records are in each state."""

@@ -141,15 +141,16 @@ def run(
     def _put(record: Record | Broken) -> bool:
         if job.check(record) in ("done", "failed"):
             return not feed.over
-        if isinstance(record, Broken):
+        if isinstance(record, Record):
+            try:
+                return feed.put(task_of(record))
+            except UserError as error:
+                feed.begin()
+                told.put((record, error))
+        else:
+            feed.begin()
             told.put(record)
-            return not feed.over
-        try:
-            task = task_of(record)
-        except UserError as error:
-            told.put((record, error))
-            return not feed.over
-        return feed.put(task)
+        return not feed.over
 
     threads = [threading.Thread(target=read, name="records", daemon=True)]
     for worker in workers:
@@ -199,31 +200,32 @@ class _Keeping:
         self._given_up = 0  # in a row, for what may pass
 
     def take(self, item: _Outcome | Broken) -> Done | Failed | None:
+        """None: it is tried again."""
+        event = self._take(item)
+        if event:
+            self._feed.finish()
+        if self._given_up >= _IN_A_ROW and isinstance(item, tuple) and isinstance(item[1], UserError):
+            raise item[1]
+        return event
+
+    def _take(self, item: _Outcome | Broken) -> Done | Failed | None:
         if isinstance(item, Broken):
             self._job.keep_broken(item)
             return Failed(item.number, item.where, item.reason)
         task, outcome = item
         if isinstance(task, Record):  # there was no way to ask about it
-            assert isinstance(outcome, UserError)
-            return self._failed(task, None, outcome.message)
+            return self._failed(task, None, cast(UserError, outcome).message)
         passing = isinstance(outcome, PASSING)
         if task.tries < self._retries and (passing or _by_lot(task, outcome)):
             self._feed.again(replace(task, tries=task.tries + 1))
             return None
+        self._given_up = self._given_up + 1 if passing else 0
         if isinstance(outcome, UserError):
-            self._given_up = self._given_up + 1 if passing else 0
-            event: Done | Failed = self._failed(task.record, None, outcome.message, passing=passing)
-            if self._given_up >= _IN_A_ROW:
-                raise outcome
-        elif outcome.problem:
-            self._given_up = 0
-            event = self._failed(task.record, outcome, outcome.problem)
-        else:
-            self._given_up = 0
-            self._job.keep(task.record, outcome, None)
-            event = Done(task.number, outcome)
-        self._feed.finish()
-        return event
+            return self._failed(task.record, None, outcome.message, passing=passing)
+        if outcome.problem:
+            return self._failed(task.record, outcome, outcome.problem)
+        self._job.keep(task.record, outcome, None)
+        return Done(task.number, outcome)
 
     def _failed(self, record: Record, answer: Answer | None, reason: str, *, passing: bool = False) -> Failed:
         self._job.keep(record, answer, reason, passing=passing)
@@ -241,8 +243,8 @@ class _Feed:
 
     def __init__(self) -> None:
         self._ready: deque[Task] = deque()
-        self._changed = threading.Condition()
-        self._open = 0  # tasks that are not finished
+        self._changed = threading.Condition()  # of a lock that its holder may take again
+        self._open = 0  # records that are not finished
         self._ended = False
         self._stopped = False
 
@@ -251,9 +253,14 @@ class _Feed:
         with self._changed:
             self._changed.wait_for(lambda: len(self._ready) < _AHEAD or self._stopped)
             self._ready.append(task)
+            self.begin()
+            return not self._stopped
+
+    def begin(self) -> None:
+        """One more is not finished."""
+        with self._changed:
             self._open += 1
             self._changed.notify_all()
-            return not self._stopped
 
     def again(self, task: Task) -> None:
         with self._changed:
@@ -309,9 +316,11 @@ def _work(worker: Worker, feed: _Feed, told: queue.SimpleQueue[_Told], stopped: 
                 told.put((task, outcome))
                 if isinstance(outcome, NetworkError):
                     stopped.wait(min(2.0**task.tries, _LONGEST_PAUSE))
+            died = EngineDied("The engine gave no answer.")
         except EngineDied as error:
-            for task in taken.values():
-                told.put((task, error))
+            died = error
         except BaseException as error:
             told.put(error)
             return
+        for task in taken.values():
+            told.put((task, died))
