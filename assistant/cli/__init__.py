@@ -17,6 +17,7 @@ from assistant import __version__
 VERBS = {
     "chat": ("assistant.cli.chat:chat", "Open the chat. This is what `assistant` alone does."),
     "ask": ("assistant.cli.ask:ask", "Ask one question, print the answer, leave."),
+    "summarize": ("assistant.cli.summarize:summarize", "Summarize texts of any length, each sentence with its source."),
     "batch": ("assistant.cli.batch:batch", "Put thousands of records through a template."),
     "label": ("assistant.cli.label:label", "Label rows by guidelines; measure how far the labels are right."),
     "extract": ("assistant.cli.template_verbs:extract", "Fill in a form from texts: JSON of a schema."),

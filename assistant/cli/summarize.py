@@ -1,0 +1,118 @@
+"""``assistant summarize``: texts of any length in a few sentences, with what each of them rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from assistant import settings as user_settings
+from assistant.cli.over_sources import Frame, Outcome, frame_flags, over_sources
+from assistant.tasks.styles import Style
+from models.errors import UsageError
+
+if TYPE_CHECKING:
+    from assistant.cli.over_sources import Check, Work
+    from assistant.engine.engine import Engine, Event
+    from assistant.tasks.opening import Opened
+    from assistant.tasks.sources import Source
+    from assistant.tasks.summarize import Reading, Summary
+
+_GREEDY = {"temperature": 0.0, "seed": 0}  # the same summary each time
+
+
+@click.command(short_help="Summarize texts of any length, with what each sentence rests on.")
+@click.option("--style", type=click.Choice(get_args(Style)), help="What it looks like; by default a paragraph.")
+@click.option(
+    "--words", type=click.IntRange(1), metavar="N", help="Its length, kept within 15 %; else one that suits the text."
+)
+@click.option("--language", default="auto", metavar="LANGUAGE", help="auto (that of the text), en, ru, German…")
+@click.option(
+    "--focus", default="", metavar="TEXT", help="What it is to be about; what does not concern it is left out."
+)
+@click.option("--cite", is_flag=True, help="Number what each sentence rests on, and list it below.")
+@click.option("--template", metavar="NAME", help="Summarize as a template says (see `assistant templates`).")
+@frame_flags
+def summarize(
+    style: Style | None,
+    words: int | None,
+    language: str,
+    focus: str,
+    cite: bool,
+    template: str | None,
+    **shared: Any,
+) -> None:
+    """Summarize each text: files, folders, patterns, or what comes by a pipe.
+
+        assistant summarize book.epub --words 300 --cite
+        cat notes.md | assistant summarize --json | jq -r .summary
+
+    A text that is longer than the model's window is read passage by passage. Every number, date, name and quotation is
+    looked for in the text; what it does not have is said again or marked [?]. Exit codes: 0 done, 1 something failed
+    (with --strict also: is not in its text), 2 usage, 3 model, 4 does not fit the window, 5 network, 130 stopped by
+    Ctrl+C (--resume goes on).
+    """
+    frame = Frame.of(shared)
+    if template is not None:
+        if style or words or focus:
+            raise UsageError("A template has a form of its own.", "Leave out --style, --words and --focus.")
+        over_sources(frame, _by_template(template, language, cite), {"template": template})
+        return
+    from assistant.tasks.summarize import SummaryOptions
+    from assistant.tasks.summarize import summarize as summarizing
+
+    wanted = SummaryOptions(style or "paragraph", words, language, focus)
+    window = _asked_window(frame.options)
+
+    def work_for(opened: Opened) -> Work:
+        options = opened.generation_for(_GREEDY)
+
+        def work(engine: Engine, source: Source, check: Check) -> Generator[Event | Reading, None, Outcome]:
+            summary = yield from summarizing(
+                engine, source, wanted, model=opened.name, options=options, window=window, check=check
+            )
+            return _outcome(summary, source, cite)
+
+        return work
+
+    over_sources(frame, work_for, {"style": wanted.style, "language": language, "focus": focus, "words": words})
+
+
+def _by_template(name: str, language: str, cite: bool) -> Any:
+    from assistant.tasks.templated import summarize_by
+    from assistant.templates.library import Library
+    from assistant.templates.template import fill
+
+    if language not in ("auto", "en", "ru"):
+        raise UsageError(f"A template speaks en or ru, not {language!r}.", "--language en")
+    filled = fill(Library().get(name), {} if language == "auto" else {"language": language})
+
+    def work_for(opened: Opened) -> Work:
+        options = opened.generation_for(_GREEDY | filled.template.options)
+
+        def work(engine: Engine, source: Source, check: Check) -> Generator[Event | Reading, None, Outcome]:
+            summary = yield from summarize_by(engine, filled, source, model=opened.name, options=options, check=check)
+            return _outcome(summary, source, cite)
+
+        return work
+
+    return work_for
+
+
+def _asked_window(options: tuple[tuple[str, str], ...]) -> int | None:
+    """What the user set; None: nothing."""
+    chosen = user_settings.parse_options(options).get("context_length")
+    return chosen if chosen is not None else user_settings.load().context_length
+
+
+def _outcome(summary: Summary, source: Source, cite: bool) -> Outcome:
+    told = list(summary.notes)
+    if summary.unsupported:
+        told.append(f"not in the text: {', '.join(summary.unsupported)}")
+    text = summary.summary
+    if cite:
+        from assistant.cli.citing import cited
+
+        text = cited(summary, source)
+    return Outcome(text, summary.to_json(), tuple(told), supported=not summary.unsupported)

@@ -1,0 +1,156 @@
+"""What the model is asked on the way from a text to a summary: notes on each passage, and notes on notes.
+
+Work is a generator that yields the engine's events and returns what it found. It asks the same questions whenever it is
+run with the same text, so that a run that was stopped finds its answers again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+
+from assistant.engine.engine import Constraint, Event, GenerateOptions, Message, Result
+from assistant.memory.sentences import Span, sentences
+from assistant.memory.stemming import stems
+from assistant.tasks.length import alike
+from assistant.tasks.passages import Passage
+from assistant.tasks.styles import Asking, with_request
+
+EngineCall = Callable[[Sequence[Message], GenerateOptions], Generator[Event, None, Result]]
+
+NOTE_WORDS = 30  # room for a note
+KEPT = 3  # notes that become one
+_LATEST = 3  # notes that another may repeat
+_TOKENS_A_WORD = {"en": 2, "ru": 5}  # of an answer, with room to spare; other languages 8
+_SPARE = 48
+
+_BULLET = re.compile(r"^\s*(?:[-*•–—]|\d{1,3}[.)])\s+")
+_DECORATION = re.compile(r"\*\*|__(?=\w)|(?<=\w)__|^#+\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One sentence or line that the model wrote.
+
+    Attributes:
+        within: the part of the source that it was made from; None: all of it.
+        part: the place of its paragraph, or of its heading in minutes.
+    """
+
+    text: str
+    within: Span | None = None
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the work on one summary shares.
+
+    Attributes:
+        call: asks the engine.
+        count: tokens of a text.
+        options: how answers are sampled.
+    """
+
+    call: EngineCall
+    count: Callable[[str], int]
+    options: GenerateOptions
+
+    def ask(
+        self, messages: Sequence[Message], tokens: int, constraint: Constraint | None = None, *, keep: bool = False
+    ) -> Generator[Event, None, Result]:
+        """At most ``tokens`` long. ``keep``: the beginning of the prompt may come again, in another run."""
+        options = replace(self.options, max_tokens=tokens, constraint=constraint, beams=1, keep_state=keep, think="off")
+        return (yield from self.call(messages, options))
+
+
+def tokens_of(words: int, language: str) -> int:
+    """Room for an answer of so many words."""
+    return _TOKENS_A_WORD.get(language, 8) * words + _SPARE
+
+
+def concerns(told: Told, asking: Asking, text: str, *, keep: bool = False) -> Generator[Event, None, bool]:
+    """Whether a whole source says anything on the focus: its own words say so, or the model does."""
+    question, answers = asking.concerns()
+    return (yield from _yes(told, asking, text, asking.about(text, question), answers, keep))
+
+
+def note_on(
+    told: Told, asking: Asking, text: str, passage: Passage, before: Sequence[Said]
+) -> Generator[Event, None, list[Said]]:
+    """A sentence on one passage; none where it says nothing on the focus, or nothing new.
+
+    Args:
+        before: the notes on the passages before it; the last one is shown to the model.
+    """
+    said = text[passage.start : passage.end]
+    context = [passage.heading, before[-1].text if before else ""]
+    shown = asking.noting(said, before=" | ".join(filter(None, context)))
+    if asking.focus:
+        question, answers = asking.concerns()
+        if not (yield from _yes(told, asking, said, with_request(shown, question), answers)):
+            return []
+        shown = with_request(shown, asking.on_focus)
+    note = yield from _sentence(told, asking, shown)
+    known = not note or any(alike(note, other.text) for other in before[-_LATEST:])
+    return [] if known else [Said(note, (passage.start, passage.end))]
+
+
+def fewer(told: Told, asking: Asking, notes: Sequence[Said]) -> Generator[Event, None, list[Said]]:
+    """Notes on notes: one of each few neighbours."""
+    number = math.ceil(len(notes) / KEPT)
+    found: list[Said] = []
+    for place in range(number):
+        group = notes[len(notes) * place // number : len(notes) * (place + 1) // number]
+        shown = asking.noting(" ".join(said.text for said in group))
+        if note := (yield from _sentence(told, asking, with_request(shown, asking.on_focus))):
+            found.append(Said(note, hull(group)))
+    return found
+
+
+def _sentence(told: Told, asking: Asking, messages: Sequence[Message]) -> Generator[Event, None, str]:
+    result = yield from told.ask(messages, tokens_of(NOTE_WORDS, asking.language))
+    found = sentences_of(result)
+    return " ".join(found[:2])
+
+
+def _yes(
+    told: Told,
+    asking: Asking,
+    text: str,
+    messages: Sequence[Message],
+    answers: tuple[str, str],
+    keep: bool = False,
+) -> Generator[Event, None, bool]:
+    wanted = set(stems(asking.focus))
+    if wanted and wanted <= set(stems(text)):
+        return True
+    choices = Constraint("choices", json.dumps(answers, ensure_ascii=False))
+    answer = yield from told.ask(messages, 8, choices, keep=keep)
+    return answer.text.strip() == answers[0]
+
+
+def hull(notes: Sequence[Said]) -> Span | None:
+    """The part of the source that all of them were made from."""
+    spans = [said.within for said in notes if said.within]
+    return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+
+def sentences_of(result: Result) -> list[str]:
+    """The sentences of running text, lists in it included, each once."""
+    text = result.text.strip()
+    found: list[str] = []
+    for line in text.splitlines():
+        said = _plain(_BULLET.sub("", line))
+        if not said.endswith(":"):
+            found += [said[start:end] for start, end in sentences(said, 0, len(said))]
+    if result.finish_reason != "stop" and len(found) > 1 and found[-1][-1] not in '.!?…»”"':
+        found.pop()
+    return [said for place, said in enumerate(found) if not any(alike(said, other) for other in found[:place])]
+
+
+def _plain(line: str) -> str:
+    return " ".join(_DECORATION.sub("", line).split())

@@ -1,0 +1,222 @@
+"""A summary as it leaves the program: what its source does not bear is said again or left out, and it is as long as was
+asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from assistant.engine.engine import Event
+from assistant.memory.sentences import Span
+from assistant.tasks.condensing import Said, Told, sentences_of, tokens_of
+from assistant.tasks.faithfulness import Indexed, Point, check, evidence, mend
+from assistant.tasks.languages import is_in
+from assistant.tasks.length import alike, around, centrality, choose, words_of
+from assistant.tasks.styles import Asking, sentence_constraint
+
+if TYPE_CHECKING:
+    from assistant.memory.embedding import Embedder
+
+_EVIDENCE = 400  # tokens
+_ATTEMPTS = 4  # to make one sentence longer or shorter
+_SHORTEST = 4  # words of a sentence
+_DOUBTFUL = 0.05  # what a point is worth that its source does not bear, next to one that it does
+_LOWER = 0.5  # and one that the model did not choose for the summary itself
+_MOST = 400  # candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sentence or line of a summary with what it rests on; ``chosen``: by the model, not to fill up."""
+
+    said: Said
+    point: Point
+    chosen: bool = True
+
+    @property
+    def words(self) -> int:
+        return words_of(self.point.text)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The last steps of one summary.
+
+    Attributes:
+        told: asks the model.
+        asking: of the summary, in its language.
+        indexed: its source.
+        room: tokens that fit the window beside a short request and its answer.
+    """
+
+    told: Told
+    asking: Asking
+    indexed: Indexed
+    room: int
+    embedder: Embedder | None = None
+
+    def checked(self, said: Sequence[Said], *, chosen: bool = True) -> list[Kept]:
+        points = check(
+            [one.text for one in said], self.indexed, within=[one.within for one in said], embedder=self.embedder
+        )
+        return [Kept(one, point, chosen) for one, point in zip(said, points, strict=True)]
+
+    def mended(self, kept: Sequence[Kept]) -> Generator[Event, None, list[Kept]]:
+        """What is not supported gets one more pass."""
+        found = []
+        for one in kept:
+            if one.point.unsupported:
+                read = evidence(self.indexed, one.point, min(_EVIDENCE, self.room), self.told.count)
+                point = yield from mend(
+                    self.told.call,
+                    one.point,
+                    self.indexed,
+                    self.asking.tongue,
+                    evidence=read,
+                    within=one.said.within,
+                    options=replace(
+                        self.told.options,
+                        max_tokens=tokens_of(2 * one.words + 10, self.asking.language),
+                        keep_state=False,
+                        think="off",
+                    ),
+                    embedder=self.embedder,
+                )
+                one = replace(one, point=point)
+            found.append(one)
+        return found
+
+    def in_language(self, said: Sequence[Said]) -> Generator[Event, None, list[Said]]:
+        """With what is in another language translated."""
+        found = []
+        for one in said:
+            if not is_in(one.text, self.asking.language):
+                messages = self.asking.about(one.text, self.asking.translated())
+                result = yield from self.told.ask(
+                    messages, tokens_of(2 * words_of(one.text) + 10, self.asking.language)
+                )
+                lines = result.text.strip().splitlines()
+                one = replace(one, text=" ".join(lines[0].split()) if lines else one.text)
+            found.append(one)
+        return found
+
+    def fitted(
+        self, kept: Sequence[Kept], words: int, *, exactly: bool, pools: Iterable[Callable[[], Sequence[Said]]]
+    ) -> Generator[Event, None, list[Kept]]:
+        """So many of them, and of the pools where they are too short, that they have the words asked for.
+
+        Args:
+            exactly: within the tolerance; else about so many, and nothing is added.
+            pools: more sentences, the best first; each is asked for where those before it are not enough.
+        """
+        kept = _distinct(kept)
+        low, high = around(words) if exactly else (max(1, words // 2), max(2 * words, words + 20))
+        total = sum(one.words for one in kept)
+        if exactly and self.asking.style != "minutes":
+            for pool in pools:
+                if sum(one.words for one in kept if not one.point.unsupported) >= low:
+                    break
+                more = yield from self.in_language(self._most_central(pool(), 2 * high - total))
+                supported = [one for one in self.checked(more, chosen=False) if not one.point.unsupported]
+                kept = _distinct([*kept, *supported])
+                total = sum(one.words for one in kept)
+        doubtful = any(one.point.unsupported for one in kept)
+        if total > high or any(not one.chosen for one in kept) or (doubtful and len(kept) > 1):
+            kept = self._chosen(kept, low, high)
+        kept = _in_order(kept)
+        if exactly:
+            kept = yield from self._adjusted(kept, low, high)
+        return kept
+
+    def _most_central(self, said: Sequence[Said], words: int) -> list[Said]:
+        """As many as have so many words."""
+        values = centrality([one.text for one in said])
+        found: set[int] = set()
+        for place in sorted(range(len(said)), key=lambda place: -values[place])[:_MOST]:
+            if words <= 0:
+                break
+            found.add(place)
+            words -= words_of(said[place].text)
+        return [said[place] for place in sorted(found)]
+
+    def _chosen(self, kept: Sequence[Kept], low: int, high: int) -> list[Kept]:
+        values = centrality([one.point.text for one in kept])
+        worth = [
+            # Each is worth something whatever it says, so that of two choices with the same words the fuller one wins.
+            (0.1 + value) * one.words * (_DOUBTFUL if one.point.unsupported else 1.0) * (1.0 if one.chosen else _LOWER)
+            for one, value in zip(kept, values, strict=True)
+        ]
+        return [kept[place] for place in choose([one.words for one in kept], worth, low, high)]
+
+    def _adjusted(self, kept: list[Kept], low: int, high: int) -> Generator[Event, None, list[Kept]]:
+        """Single sentences made longer or shorter until the words are those asked for."""
+        tried: set[int] = set()
+        for _ in range(_ATTEMPTS):
+            total = sum(one.words for one in kept)
+            if low <= total <= high:
+                break
+            able = [place for place in range(len(kept)) if place not in tried]
+            if not able:
+                break
+            place = max(able, key=lambda place: kept[place].words)
+            tried.add(place)
+            one, rest = kept[place], total - kept[place].words
+            least, most = max(low - rest, _SHORTEST), high - rest
+            if most < least:
+                continue
+            # Longer by what stands around it in the source, at most three times as long in one step.
+            most = min(most, 3 * one.words + 10)
+            least = min(least, most)
+            again = yield from self.reworded(one, least, most)
+            if again:
+                kept = [*kept[:place], again, *kept[place + 1 :]]
+        return kept
+
+    def reworded(self, one: Kept, least: int, most: int) -> Generator[Event, None, Kept | None]:
+        """The same in ``least`` to ``most`` words; None: not without saying what the source does not."""
+        text = one.point.text
+        if least > one.words:
+            read = evidence(self.indexed, one.point, min(_EVIDENCE, self.room), self.told.count)
+            text = f"{text}\n{read}" if read else text
+        for words in dict.fromkeys(((least + most) // 2, least, most)):
+            result = yield from self.told.ask(
+                self.asking.about(text, self.asking.reworded(words)),
+                tokens_of(2 * most, self.asking.language),
+                sentence_constraint(least, most),
+            )
+            said = " ".join(" ".join(sentences_of(result)).split())
+            ended = words_of(said) < most or said.endswith((".", "!", "?", "…", "»", '"'))
+            if not (least <= words_of(said) <= most and ended and is_in(said, self.asking.language)):
+                continue
+            (again,) = self.checked([replace(one.said, text=said)], chosen=one.chosen)
+            if not again.point.unsupported or one.point.unsupported:
+                return again
+        return None
+
+
+def _distinct(kept: Sequence[Kept]) -> list[Kept]:
+    """Without what others say already; of two, the one that the source bears stays, or the first."""
+    found: list[Kept] = []
+    for one in kept:
+        same = next((place for place, other in enumerate(found) if alike(other.point.text, one.point.text)), None)
+        if same is None:
+            found.append(one)
+        elif found[same].point.unsupported and not one.point.unsupported:
+            found[same] = replace(one, said=replace(one.said, part=found[same].said.part))
+    return found
+
+
+def _in_order(kept: Sequence[Kept]) -> list[Kept]:
+    """What was added stands where its source does, in the paragraph of what stands before it."""
+    found = [one for one in kept if one.chosen]
+    for one in (one for one in kept if not one.chosen):
+        place = next((place for place, other in enumerate(found) if _start(other) > _start(one)), len(found))
+        part = found[max(place - 1, 0)].said.part if found else 0
+        found.insert(place, replace(one, said=replace(one.said, part=part)))
+    return found
+
+
+def _start(one: Kept) -> int:
+    span: Span | None = one.point.spans[0] if one.point.spans else one.said.within
+    return span[0] if span else -1

@@ -1,0 +1,435 @@
+"""A summary of a text of any length, with what each of its sentences rests on.
+
+What fits the model's window is summarized in one pass. A longer text is cut at its structural borders into passages:
+the model says one sentence on each, then one on each few of these sentences until they are few enough, and writes the
+summary from these. Every sentence of it is held against the part of the text that it was made from.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from assistant.engine.calls import completing, telling
+from assistant.engine.engine import Engine, Event, GenerateOptions, Message, Result
+from assistant.tasks.condensing import (
+    NOTE_WORDS,
+    EngineCall,
+    Said,
+    Told,
+    concerns,
+    fewer,
+    hull,
+    note_on,
+    sentences_of,
+    tokens_of,
+)
+from assistant.tasks.faithfulness import Indexed, Point
+from assistant.tasks.fitting import Fitting, Kept
+from assistant.tasks.languages import code_of, is_in, known_language
+from assistant.tasks.length import around, default_words, words_of
+from assistant.tasks.passages import LEAST_ROOM, Passage, passages_of
+from assistant.tasks.styles import (
+    Asking,
+    Style,
+    laid_out,
+    list_constraint,
+    minutes_constraint,
+    minutes_of,
+    sentence_constraint,
+    with_request,
+)
+from models.errors import DoesNotFit, UsageError
+
+if TYPE_CHECKING:
+    from assistant.memory.embedding import Embedder
+    from assistant.tasks.sources import Source
+
+WINDOW = 8192  # tokens: beyond it, reading gets slower by the token, and small models miss what stands in the middle
+PASSAGE = (110, 240)  # tokens that a note is taken of: in short texts, in long ones
+MEETING = 1600  # tokens that minutes are taken of
+_PASSAGES = 14  # of a short text
+_PARAGRAPH = 120  # words that a small model writes at a time
+_NOTES = 4  # words of notes from which one word of the summary is made, at most
+_SHORT_ENOUGH = 12  # words: such a text is its own summary
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryOptions:
+    """What summary is wanted.
+
+    Attributes:
+        words: as a reader counts them, kept within 15 %; None: as many as suit style and source.
+        language: ``auto``: that of the source; a code or a name: ``en``, ``Russian``.
+        focus: what it is to be about; empty: everything.
+    """
+
+    style: Style = "paragraph"
+    words: int | None = None
+    language: str = "auto"
+    focus: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far a summary is: tokens of the source read, of all; ``then`` when all are: what is done now."""
+
+    done: int
+    total: int
+    then: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A summary, and what is known of it.
+
+    Attributes:
+        summary: the text; ``[?]`` stands after what the source does not bear.
+        source: the name of the source.
+        coverage: share of the source's characters, white space aside, that the model has read: 1.0.
+        points: its sentences or lines, in order; ``parts``: of each the place of its paragraph or heading.
+        unsupported: what of them the source does not bear, as it is written there.
+        passages: in how many the source was read.
+        language: of the summary: a code, a name, or empty where only known to be that of the source.
+        words: of the summary.
+        notes: what its reader should know: a length that could not be had.
+    """
+
+    summary: str
+    source: str
+    source_tokens: int
+    coverage: float
+    points: tuple[Point, ...]
+    parts: tuple[int, ...]
+    unsupported: tuple[str, ...]
+    model: str
+    timings: dict[str, float]
+    passages: int
+    language: str
+    words: int
+    style: Style
+    notes: tuple[str, ...] = ()
+
+    def with_marks(self, marks: Sequence[str]) -> str:
+        """The text with something behind each of its points, as ``[1]``."""
+        asking = Asking(self.style, self.language)
+        return laid_out(self.points, self.parts, self.style, asking.headings, marks) if self.parts else self.summary
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "summary": self.summary,
+            "source": self.source,
+            "source_tokens": self.source_tokens,
+            "coverage": self.coverage,
+            "points": [point.to_json() for point in self.points],
+            "unsupported": list(self.unsupported),
+            "model": self.model,
+            "timings": self.timings,
+            "passages": self.passages,
+            "language": self.language,
+            "words": self.words,
+            "style": self.style,
+            "notes": list(self.notes),
+        }
+
+
+def summarize(
+    engine: Engine,
+    source: Source,
+    wanted: SummaryOptions,
+    *,
+    model: str,
+    options: GenerateOptions | None = None,
+    call: EngineCall | None = None,
+    window: int | None = None,
+    check: Callable[[], None] = lambda: None,
+    embedder: Embedder | None = None,
+) -> Generator[Event | Reading, None, Summary]:
+    """Summarize a source. Yields how far it is beside the engine's events, and returns the summary.
+
+    Args:
+        model: its name, for the result.
+        options: how answers are sampled; by default greedily.
+        call: asks the engine, or finds what it answered before (``assistant.tasks.finished``).
+        window: tokens to use of the model's; by default 8,192 if it has as many.
+        check: raises Cancelled when it is to be stopped.
+        embedder: compares sentences in two languages.
+
+    Raises:
+        DoesNotFit: the window has no room for the request, an answer and a piece of the text.
+        UsageError: there is no text, or no focus, or no words are asked for.
+        as :meth:`Engine.generate`; Cancelled.
+    """
+    if wanted.words is not None and wanted.words < 1:
+        raise UsageError("A summary has at least one word.", "--words 100")
+    if not source.text.strip():
+        raise UsageError("There is no text to summarize.", "Give it some.")
+    clock = _Clock(call or (lambda messages, asked: completing(engine, messages, asked, check)))
+    info = yield from telling(engine, engine.load, check)
+    work = _Work(
+        engine,
+        source,
+        wanted,
+        min(window or WINDOW, info.context_length),
+        options or GenerateOptions(temperature=0, seed=0),
+        clock.call,
+        embedder,
+    )
+    lines = yield from work.run()
+    points, parts = tuple(one.point for one in lines), tuple(one.said.part for one in lines)
+    text = laid_out(points, parts, wanted.style, work.asking.headings)
+    return Summary(
+        summary=text,
+        source=source.name,
+        source_tokens=work.tokens,
+        coverage=work.coverage,
+        points=points,
+        parts=parts,
+        unsupported=tuple(dict.fromkeys(said for one in lines for said in one.point.unsupported)),
+        model=model,
+        timings=clock.timings(),
+        passages=len(work.passages),
+        language=work.asking.language,
+        words=words_of(text),
+        style=wanted.style,
+        notes=tuple(work.remarks),
+    )
+
+
+@dataclass
+class _Work:
+    """One summary in the making. ``passages`` of the source, ``remarks`` on the result, and ``coverage`` are what it
+    finds on its way."""
+
+    engine: Engine
+    source: Source
+    wanted: SummaryOptions
+    window: int
+    options: GenerateOptions
+    call: EngineCall
+    embedder: Embedder | None
+    passages: list[Passage] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    coverage: float = 0.0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        text = self.source.text
+        self.own_language = known_language(text)
+        chosen = self.own_language if self.wanted.language.casefold() == "auto" else code_of(self.wanted.language)
+        self.asking = Asking(self.wanted.style, chosen, self.wanted.focus.strip())
+        # Notes are taken in the language of the source, in which they can be checked best.
+        self.noting = Asking(self.wanted.style, self.own_language, self.wanted.focus.strip())
+        self.source_words = words_of(text)
+        self.words = self.wanted.words or default_words(self.wanted.style, self.source_words)
+        self.exactly = self.wanted.words is not None
+        if self.exactly and self.source_words < around(self.words)[0]:
+            self.remarks.append(
+                f"The text has {self.source_words:,} words: a summary of {self.words:,} would be longer than it. "
+                "Its length is that which suits the text."
+            )
+            self.words, self.exactly = default_words(self.wanted.style, self.source_words), False
+        self.told = Told(self.call, self.count, self.options)
+        self.indexed = Indexed(text)
+
+    def count(self, text: str) -> int:
+        return self.engine.count_tokens([Message("user", text)]) - self._frame
+
+    @property
+    def _frame(self) -> int:
+        if not hasattr(self, "_empty"):
+            self._empty = self.engine.count_tokens([Message("user", "")])
+        return self._empty
+
+    def run(self) -> Generator[Event | Reading, None, list[Kept]]:
+        fitting = Fitting(self.told, self.asking, self.indexed, self.window // 4, self.embedder)
+        if self.source_words <= _SHORT_ENOUGH and self.wanted.style != "minutes" and not self.asking.focus:
+            self.tokens, self.coverage = self.count(self.source.text), 1.0
+            whole = [Said(" ".join(self.source.text.split()))]
+            return fitting.checked((yield from fitting.in_language(whole)))
+        said, pools = yield from self._said()
+        if not said:
+            if self.asking.focus:
+                self.remarks.append(self.asking.nothing())
+                return [Kept(Said(self.asking.nothing()), Point(self.asking.nothing(), (), ()))]
+            raise DoesNotFit("The model wrote nothing.", "Try another model (-m) or another style.")
+        yield Reading(self.tokens, self.tokens, "checking")
+        said = yield from fitting.in_language(said)
+        kept = yield from fitting.mended(fitting.checked(said))
+        kept = yield from fitting.fitted(kept, self.words, exactly=self.exactly, pools=pools)
+        self._remark_on_length(sum(one.words for one in kept))
+        return kept
+
+    def _remark_on_length(self, words: int) -> None:
+        low, high = around(self.words)
+        if self.exactly and not low <= words <= high:
+            self.remarks.append(f"{self.words:,} words were asked for; it has {words:,}.")
+
+    # ── one pass, or many ──
+
+    def _said(self) -> Generator[Event | Reading, None, tuple[list[Said], list[Callable[[], Sequence[Said]]]]]:
+        """What the model says, and more to fill up with, the best first."""
+        text = self.source.text
+        self.tokens = self.count(text)
+        if self.tokens <= self._room():
+            self.passages = [Passage(0, len(text), "", self.tokens)]
+            said = yield from self._in_one_pass()
+            self.coverage = self._coverage()
+            return said, [self._own_sentences]
+        least, most = PASSAGE
+        size = MEETING if self.asking.style == "minutes" else max(least, min(most, self.tokens // _PASSAGES))
+        self.passages = passages_of(self.source, self.count, min(size, self._room(), self._room_for_notes()))
+        said, notes = yield from self._in_passages()
+        self.coverage = self._coverage()
+        return said, [lambda: notes, self._own_sentences]
+
+    def _in_one_pass(self) -> Generator[Event | Reading, None, list[Said]]:
+        yield Reading(0, self.tokens)
+        text = self.source.text
+        if self.asking.focus and not (yield from concerns(self.told, self.asking, text, keep=True)):
+            return []
+        return (yield from self._final(text, self.words, None, 0, keep=True))
+
+    def _in_passages(self) -> Generator[Event | Reading, None, tuple[list[Said], list[Said]]]:
+        """What the summary says, and the notes that it was made from."""
+        notes: list[Said] = []
+        read = 0
+        for passage in self.passages:
+            yield Reading(read, self.tokens)
+            read += passage.tokens
+            if self.asking.style == "minutes":
+                text = self.source.text[passage.start : passage.end]
+                if not self.asking.focus or (yield from concerns(self.told, self.asking, text)):
+                    notes += yield from self._final(text, self.words, (passage.start, passage.end), 0)
+            else:
+                notes += yield from note_on(self.told, self.noting, self.source.text, passage, notes)
+        if self.asking.style == "minutes" or not notes:
+            return notes, []
+        yield Reading(self.tokens, self.tokens, "combining")
+        most = _NOTES * max(self.words, _PARAGRAPH)
+        levels = [notes]
+        while len(levels[-1]) > 2 and sum(words_of(said.text) for said in levels[-1]) > most:
+            levels.append((yield from fewer(self.told, self.noting, levels[-1])))
+        best, rest = levels[-1], [said for level in levels[-2::-1] for said in level]
+        if self.asking.style == "bullets":
+            return best, rest
+        yield Reading(self.tokens, self.tokens, "writing")
+        return (yield from self._written(best)), [*best, *rest]
+
+    def _written(self, notes: Sequence[Said]) -> Generator[Event, None, list[Said]]:
+        """The summary from notes, a long one paragraph by paragraph."""
+        one_piece = self.asking.style in ("headline", "tldr")
+        needed = math.ceil(1.1 * sum(self.count(said.text) + 4 for said in notes) / self._room())
+        number = 1 if one_piece else max(1, min(max(round(self.words / _PARAGRAPH), needed), len(notes)))
+        found: list[Said] = []
+        for part in range(number):
+            some = notes[len(notes) * part // number : len(notes) * (part + 1) // number]
+            text = "\n".join(f"- {said.text}" for said in some)
+            found += yield from self._final(text, math.ceil(self.words / number), hull(some), part, of_notes=True)
+        return found
+
+    def _final(
+        self,
+        text: str,
+        words: int,
+        within: tuple[int, int] | None,
+        part: int,
+        *,
+        of_notes: bool = False,
+        keep: bool = False,
+    ) -> Generator[Event, None, list[Said]]:
+        """What the style asks for, of the source itself or of notes; once more where it is in another language."""
+        constraint = None
+        if self.asking.style == "minutes":
+            constraint = minutes_constraint(self.asking)
+        elif self.asking.style == "headline":
+            constraint = sentence_constraint(*(around(words) if self.exactly else (2, words + 2)))
+        elif self.asking.style == "bullets":
+            constraint = list_constraint(words)
+        room = self._answer_tokens(words)
+        found: list[str] = []
+        for firmly in (False, True):
+            request = self.asking.final(words, of_notes=of_notes, firmly=firmly)
+            result = yield from self.told.ask(self.asking.about(text, request), room, constraint, keep=keep)
+            if self.asking.style == "minutes":
+                return [Said(line, within, heading) for heading, line in minutes_of(result.text, self.asking)]
+            found = sentences_of(result)
+            if is_in(" ".join(found), self.asking.language):
+                break
+        if self.asking.style == "headline":
+            found = [" ".join(found).strip("\"'«»“”„ ").rstrip(".")] if found else []
+        return [Said(line, within, part) for line in found]
+
+    # ── what it takes ──
+
+    def _answer_tokens(self, words: int | None = None) -> int:
+        """Room for the summary itself, a paragraph of it at least."""
+        if self.asking.style == "minutes":
+            return min(1200, self.window // 3)
+        return min(tokens_of(2 * (words or self.words), self.asking.language), self.window // 3)
+
+    def _room(self) -> int:
+        """For a text that the summary is made of at once."""
+        request = self.asking.about("", self.asking.final(999, of_notes=True, firmly=True))
+        return self._beside(request, self._answer_tokens())
+
+    def _room_for_notes(self) -> int:
+        """For a passage that a note is taken of. A small window has none for examples."""
+        answer = tokens_of(NOTE_WORDS, self.noting.language)
+        question, _ = self.noting.concerns() if self.noting.focus else ("", ())
+        for shots in (True, False):
+            self.noting = replace(self.noting, shots=shots)
+            request = with_request(self.noting.noting("", before="x " * 60), question or " ")
+            if self.engine.count_tokens(request) < self.window // 2:
+                break
+        return self._beside(request, answer)
+
+    def _beside(self, request: Sequence[Message], answer: int) -> int:
+        """Raises DoesNotFit: there is no room for text."""
+        tokens = self.engine.count_tokens(request) + 8
+        if self.window - tokens - answer < LEAST_ROOM:
+            raise DoesNotFit(
+                f"The request takes {tokens:,} tokens and its answer may take {answer:,}, but the window holds "
+                f"{self.window:,}: there is no room for the text.",
+                "Use a larger window (-o context_length) or another model (-m).",
+            )
+        return self.window - tokens - answer
+
+    def _coverage(self) -> float:
+        """Of the characters that are no white space."""
+        text = self.source.text
+        read = sum(len("".join(text[passage.start : passage.end].split())) for passage in self.passages)
+        return read / len("".join(text.split()))
+
+    def _own_sentences(self) -> list[Said]:
+        """Of the source, where nothing else is left to make a summary as long as was asked."""
+        return [
+            Said(" ".join(self.indexed.sentence(number).split()), self.indexed.spans[number])
+            for number in range(len(self.indexed))
+            if words_of(self.indexed.sentence(number)) > 3
+        ]
+
+
+class _Clock:
+    """Asks, and adds up what it took."""
+
+    def __init__(self, call: EngineCall):
+        self._call = call
+        self._started = time.perf_counter()
+        self._sums = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
+        self._times = {"load_seconds": 0.0, "prefill_seconds": 0.0, "decode_seconds": 0.0}
+
+    def call(self, messages: Sequence[Message], options: GenerateOptions) -> Generator[Event, None, Result]:
+        result = yield from self._call(messages, options)
+        self._sums["calls"] += 1
+        self._sums["prompt_tokens"] += result.prompt_tokens
+        self._sums["completion_tokens"] += result.completion_tokens
+        for name in self._times:
+            self._times[name] += getattr(result.timings, name)
+        return result
+
+    def timings(self) -> dict[str, float]:
+        return {"seconds": time.perf_counter() - self._started, **self._times, **self._sums}
