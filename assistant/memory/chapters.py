@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assistant.memory.structure import LONGEST_HEADING, Block, Heading, title_of
-from assistant.numerals import CARDINALS, ORDINALS
+from assistant.number_words import CARDINALS, ORDINALS
 
 _LONGEST = 240  # characters of a heading in capitals, over several lines
 
