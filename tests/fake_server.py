@@ -96,7 +96,7 @@ class FakeServer(ThreadingHTTPServer):
 @contextmanager
 def serving(models: Json | None = None) -> Iterator[FakeServer]:
     server = FakeServer(models)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server
     finally:

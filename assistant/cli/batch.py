@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -23,22 +21,23 @@ from assistant import settings as user_settings
 from assistant.cli.batch_display import SHOWN, Summary, say
 from assistant.cli.filling import template_flags
 from assistant.cli.interrupt import interruptible
-from assistant.cli.loading import Loaded, endpoint_flag, load
+from assistant.cli.loading import endpoint_flag, load
 from assistant.cli.progress import ProgressBar
+from assistant.cli.writing import leave_stdout
 from assistant.engine.engine import GenerateOptions
 from assistant.memory.files import printable
 from assistant.tasks.batch import inputs, outputs
 from assistant.tasks.batch.inputs import Input, open_input
 from assistant.tasks.batch.job import SUFFIX, Fact, Job, Survey
 from assistant.tasks.batch.records import Fields
-from assistant.tasks.batch.running import RETRIES, Done, EngineWorker, Failed, run, tasks_of
+from assistant.tasks.batch.running import RETRIES, Done, EngineWorker, Failed, Worker, run, tasks_of
+from assistant.tasks.opening import Opened
 from assistant.templates.library import Library
 from models.errors import Cancelled, UsageError, UserError
 from models.files import written_whole
 from models.paths import data_dir
 
 _KEPT_DAYS = 30  # a job of records that went to standard output
-_BROKEN_PIPE = 141  # 128 + SIGPIPE, as other programs of a pipe have it
 
 
 @click.command(short_help="Put thousands of records through a template.")
@@ -73,6 +72,11 @@ _BROKEN_PIPE = 141  # 128 + SIGPIPE, as other programs of a pipe have it
     default=1,
     help="Processes, each with the model in its own memory; of an endpoint: requests at once.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["ray"]),
+    help="ray: the jobs are actors of a Ray cluster, that of RAY_ADDRESS or this machine's processors.",
+)
 @click.option("--retries", type=click.IntRange(0, 100), default=RETRIES, show_default=True, help="Of what may pass.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @click.option("--restart", is_flag=True, help="Forget what was done of this job, begin anew.")
@@ -93,6 +97,7 @@ def batch(
     input_format: inputs.Format | None,
     format: outputs.Format | None,
     jobs: int,
+    engine: str | None,
     retries: int,
     retry_failed: bool,
     restart: bool,
@@ -158,7 +163,7 @@ def batch(
         if retry_failed:
             job.retry_failed()
         total = _survey(job, read, limit, strict, stopped, notes) if read.again else limit
-        workers = workers_of(loaded, jobs)
+        workers = _workers(loaded, jobs, engine, cleanup)
         answered = 0
         with ProgressBar(unit="records") as bar:
             counts = job.counts()
@@ -172,15 +177,12 @@ def batch(
                     where.print(job)
                     bar.update(done + failed, total, f"{failed:,} failed" if failed else "")
             except BrokenPipeError:
-                _leave_stdout()
+                leave_stdout()
             except Cancelled as error:
                 kept = f"{go_on} keeps them, and the same command goes on." if go_on else None
                 raise Cancelled(
                     f"Stopped: {done:,}{f' of {total:,}' if total else ''} records are answered.", kept
                 ) from error
-            finally:
-                for worker in workers:
-                    worker.engine.close()
         where.write(job)
         counts = job.counts()
         summary = Summary(
@@ -223,7 +225,20 @@ def _survey(
     return survey.records
 
 
-def workers_of(loaded: Loaded, jobs: int) -> list[EngineWorker]:
+def _workers(loaded: Opened, jobs: int, engine: str | None, cleanup: contextlib.ExitStack) -> list[Worker]:
+    if engine == "ray":
+        from assistant.tasks.batch.ray_cluster import Cluster, Plan
+
+        cluster = Cluster(Plan.of(loaded.engine), jobs)
+        cleanup.callback(cluster.close)
+        return [*cluster.workers]
+    workers = workers_of(loaded, jobs)
+    for worker in workers:
+        cleanup.callback(worker.engine.close)
+    return [*workers]
+
+
+def workers_of(loaded: Opened, jobs: int) -> list[EngineWorker]:
     """As many as there are jobs: processes, or requests to a server at a time."""
     from assistant.engine.local import LocalEngine
     from assistant.engine.remote import RemoteEngine
@@ -320,9 +335,3 @@ class _Where:
     def forget(self) -> None:
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-def _leave_stdout() -> NoReturn:
-    """Nobody reads it any more, as behind ``| head``: end without a word; what is done is kept."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
-    sys.exit(_BROKEN_PIPE)
