@@ -97,7 +97,16 @@ for _stem, _value in (("миллион", 10**6), ("миллиард", 10**9), ("
     SCALES |= {_stem + ending: _value for ending in ("", "а", "ов", "у", "ам", "ами", "ах", "ом", "е")}
 SCALES |= {word + "s": SCALES[word] for word in ("million", "billion", "trillion")}
 AND_A_HALF = dict.fromkeys(["полтора", "полторы", "полутора"], Decimal("1.5"))
-SHARES = {"half": "0.5", "halves": "0.5", "quarter": "0.25", "третью": "0.333", "четверть": "0.25", "четверти": "0.25"}
+SHARES = {
+    "half": "0.5",
+    "halves": "0.5",
+    "quarter": "0.25",
+    "quarters": "0.25",
+    "thirds": "0.333",
+    "третью": "0.333",
+    "четверть": "0.25",
+    "четверти": "0.25",
+}
 SHARES |= dict.fromkeys(["половина", "половину", "половины", "половине", "половиной", "наполовину"], "0.5")
 SHARES |= dict.fromkeys(["треть", "трети"], "0.333")
 TIMES = {"twice": "2", "double": "2", "doubled": "2", "doubles": "2", "doubling": "2", "triple": "3", "tripled": "3"}

@@ -3,7 +3,7 @@
 ``2 млн``, ``two million`` and ``2,000,000`` mean the same, as do ``15:00`` and ``3 pm``, ``half`` and ``50 %``, ``7
 January`` and ``07.01``. What is meant is written as text: a plain number in decimal notation (``12.5``), a share as
 ``50%``, a time of day as ``t15:00``, a date as ``d7.1`` or ``d7.1.1943``, a month as ``m1``, a day of the week as
-``w1``, a decade as ``1990s``, a century as ``c19``.
+``w1``, the 7th of any month as ``o7``, a decade as ``1990s``, a century as ``c19``.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _date(start: int, end: int, days: Sequence[tuple[int | None, int]], year: st
         name = f"d{day}.{month}" if day else f"m{month}"
         values |= {f"{name}.{year}", f"{name}.?"} if year else {name}
         bears |= {f"m{month}", f"m{month}.{year or '?'}", name, f"{name}.{year or '?'}"} | (
-            {str(day)} if day else set()
+            {f"o{day}"} if day else set()
         )
     return Number(start, end, frozenset(values), frozenset(bears), "date")
 
@@ -301,7 +301,9 @@ def _in_digits(text: str, taken: bytearray) -> Iterator[Number]:
                 decades = frozenset({f"{decade}s"})
                 yield Number(start, end, decades, decades | values, "period")
                 continue
-            ordinal = frozenset({"c" + digits, digits}) if (century := _CENTURY.match(text, end)) else values
+            ordinal = (
+                frozenset({"c" + digits, digits}) if (century := _CENTURY.match(text, end)) else values | {f"o{digits}"}
+            )
             yield Number(start, century.end() if century else end, ordinal, frozenset(bears | ordinal), "ordinal")
             continue
         yield _scaled(text, start, end, values, bears, digits)

@@ -142,7 +142,7 @@ def _numbers(text: str) -> Iterator[tuple[str, frozenset[str]]]:
             months = frozenset(value for value in number.bears if value.startswith("m") and "." not in value)
             for part in re.findall(r"\d+|[^\W\d_]{3,}", written):
                 if part.isdigit():
-                    yield part, readings(part) | (months & {f"m{int(part)}"})
+                    yield part, readings(part) | {f"o{int(part)}"} | (months & {f"m{int(part)}"})
                 elif _MONTH.fullmatch(part):
                     yield part, months
         elif digits := _DIGITS.match(written):

@@ -32,6 +32,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 _OPENERS = frozenset(":;«\"“„‘'(*_#>|—–•.!?…/-[")
 _BETWEEN_PARTS = re.compile(r"(?:\.?\s+|\s+(?:of|de|del|von|van|da|di|al|el|bin|the|of the)\s+|-)\Z")
+_WORD_BEFORE = re.compile(r"([^\W\d_]+)\s+\Z")
 _YEAR_BEFORE = re.compile(
     r"\b(?:(?:a|one|the|last|previous) year(?: (?:earlier|before))?|годом (?:раньше|ранее)"
     r"|(?:прошл|предыдущ)\w+ год\w*)\b"
@@ -280,8 +281,15 @@ class Indexed:
             joined = bool(found and (_BETWEEN_PARTS.match(gap) or _INITIALS.match(gap)))
             if joined and ("." in gap and not _INITIALS.match(gap)):
                 joined = False
-            before = _WORD.findall(text[max(0, match.start() - 20) : match.start()])
-            role: Role = "place" if before and before[-1].lower() in _PLACE else "other"
+            before = _WORD_BEFORE.search(text[max(0, match.start() - 20) : match.start()])
+            role: Role = "place" if before and before[1].lower() in _PLACE else "other"
+            if (
+                found
+                and before
+                and before[1] in ("and", "и")
+                and text[found[-1].end : match.start()].strip() == before[1]
+            ):
+                role = found[-1].role  # in Norway and Denmark
             if joined:
                 found.append(
                     Name(re.sub(r"['’]s?$", "", word), match.start(), match.end(), found[-1].phrase, found[-1].role)
