@@ -29,7 +29,7 @@ from assistant.memory.files import printable
 from assistant.tasks.batch import inputs, outputs
 from assistant.tasks.batch.inputs import Input, open_input
 from assistant.tasks.batch.job import SUFFIX, Fact, Job, Survey
-from assistant.tasks.batch.records import Fields
+from assistant.tasks.batch.records import Broken, Fields, Record
 from assistant.tasks.batch.running import RETRIES, Done, EngineWorker, Failed, Worker, run, tasks_of
 from assistant.tasks.opening import Opened
 from assistant.templates.library import Library
@@ -125,6 +125,8 @@ def batch(
     """
     if template is None:
         raise UsageError("There is no template to put the records into.", "-t NAME (`assistant templates` lists them)")
+    if input == "-" and sys.stdin.isatty():
+        raise UsageError("There is no input.", "Name a file, or send JSON Lines by a pipe.")
     chosen = Library().get(template)
     given, mapping = dict(params), dict(mapped)
     stopped = threading.Event()
@@ -156,25 +158,26 @@ def batch(
     }
     where = _Where(out, format or (outputs.format_of(out) if out else "jsonl"), read)
     job, go_on = where.job(facts, restart=restart, private=not settings.history)
-    started = time.monotonic()
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(where.forget)
         cleanup.callback(job.close)
         if retry_failed:
             job.retry_failed()
-        total = _survey(job, read, limit, strict, stopped, notes) if read.again else limit
+        total = _survey(job, read, limit, strict, stopped, notes) if read.again else None
         workers = _workers(loaded, jobs, engine, cleanup)
-        answered = 0
+        counted = _Counted(islice(read.read(), limit))
+        started, answered = time.monotonic(), 0
         with ProgressBar(unit="records") as bar:
             counts = job.counts()
             done, failed = counts.get("done", 0), counts.get("failed", 0)
-            where.print(job)
             try:
-                events = run(job, islice(read.read(), limit), task_of, workers, retries=retries, stopped=stopped)
+                bar.update(done + failed, total)
+                where.print(job, bar)
+                events = run(job, counted, task_of, workers, retries=retries, stopped=stopped)
                 for event in interruptible(events, stopped.set):
                     done, failed = done + isinstance(event, Done), failed + isinstance(event, Failed)
                     answered += isinstance(event, Done)
-                    where.print(job)
+                    where.print(job, bar)
                     bar.update(done + failed, total, f"{failed:,} failed" if failed else "")
             except BrokenPipeError:
                 leave_stdout()
@@ -183,7 +186,10 @@ def batch(
                 raise Cancelled(
                     f"Stopped: {done:,}{f' of {total:,}' if total else ''} records are answered.", kept
                 ) from error
-        where.write(job)
+        if limit is None:
+            job.forget_from(counted.number)
+        _refuse_nothing(read, counted.number)
+        where.write(job, limit)
         counts = job.counts()
         summary = Summary(
             done=counts.get("done", 0),
@@ -193,7 +199,7 @@ def batch(
             output=str(out) if out else None,
         )
         failures = job.failures(SHOWN)
-        if not failures:
+        if not failures and job.end <= counted.number:
             job.remove()
     say(summary, failures, as_json=as_json)
     if summary.failed:
@@ -206,7 +212,7 @@ def _survey(
     """How many records there are. Ctrl+C is heard, also where a query does not end."""
 
     def work() -> Iterator[Survey]:
-        yield job.survey(islice(read.read(), limit), stopped.is_set)
+        yield job.survey(islice(read.read(), limit), stopped.is_set, whole=limit is None)
 
     (survey,) = interruptible(work(), stopped.set)
     for note in islice(notes, SHOWN):
@@ -220,9 +226,26 @@ def _survey(
             f"{survey.broken:,} of {survey.records:,} records cannot be read; nothing was asked.",
             "Correct them, or leave out --strict.",
         )
-    if not survey.records:
-        raise UsageError(f"{read.name} has no records.", "Check the input.")
+    _refuse_nothing(read, survey.records)
     return survey.records
+
+
+def _refuse_nothing(read: Input, records: int) -> None:
+    if not records:
+        raise UsageError(f"{'Standard input' if read.name == '-' else read.name} has no records.", "Check the input.")
+
+
+class _Counted:
+    """Records, counted as they are read."""
+
+    def __init__(self, records: Iterator[Record | Broken]):
+        self._records = records
+        self.number = 0
+
+    def __iter__(self) -> Iterator[Record | Broken]:
+        for record in self._records:
+            self.number += 1
+            yield record
 
 
 def _workers(loaded: Opened, jobs: int, engine: str | None, cleanup: contextlib.ExitStack) -> list[Worker]:
@@ -296,7 +319,7 @@ class _Where:
         path = folder / f"{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()[:32]}{SUFFIX}"
         return Job(path, facts, restart=restart), path
 
-    def print(self, job: Job) -> None:
+    def print(self, job: Job, bar: ProgressBar) -> None:
         """The records that are next in order, to standard output; a table comes at the end, with all its columns.
 
         Raises:
@@ -307,11 +330,12 @@ class _Where:
         for row in job.rows(self._printed):
             if row.number > self._printed:
                 return
-            sys.stdout.buffer.write(outputs.line_of(row))
-            sys.stdout.buffer.flush()
+            with bar.hidden():
+                sys.stdout.buffer.write(outputs.line_of(row))
+                sys.stdout.buffer.flush()
             self._printed += 1
 
-    def write(self, job: Job) -> None:
+    def write(self, job: Job, limit: int | None) -> None:
         """The whole output, once there is nothing left to ask.
 
         Raises:
@@ -320,12 +344,12 @@ class _Where:
         delimiter = self._read.delimiter if self._format == "csv" and self._read.delimiter != "\t" else None
         if self._out is None:
             if self._format != "jsonl":
-                outputs.write(job.rows, sys.stdout.buffer, self._format, delimiter)
+                outputs.write(lambda: job.rows(stop=limit), sys.stdout.buffer, self._format, delimiter)
                 sys.stdout.buffer.flush()
             return
         try:
             with written_whole(self._out) as file:
-                outputs.write(job.rows, file, self._format, delimiter)
+                outputs.write(lambda: job.rows(stop=limit), file, self._format, delimiter)
         except OSError as error:
             raise UserError(
                 f"{self._out} cannot be written: {error.strerror}. The records are answered, and kept in its job.",

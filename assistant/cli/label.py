@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from assistant.cli.interrupt import interruptible
 from assistant.cli.label_report import print_report, report_json
 from assistant.cli.loading import endpoint_flag, load
 from assistant.cli.progress import ProgressBar
-from assistant.cli.writing import print_json, write_out
+from assistant.cli.writing import leave_stdout, print_json, write_out
 from assistant.engine.counting import TokenCounter
 from assistant.memory.files import printable
 from assistant.tasks import label as labelling
@@ -134,15 +135,14 @@ def label(
     corrections ask nothing again.
 
     Exit codes: 0 all rows are labelled, 1 some are not (they are listed, and have an `error`), 2 usage, 3 model missing
-    or unusable, 5 no network, 130 stopped by Ctrl+C, 143 by SIGTERM.
+    or unusable, 5 no network, 130 stopped by Ctrl+C, 143 by SIGTERM, 141 nobody
+    reads stdout any more.
     """
     suffix = _suffix_of(output, input)
     if review_out is not None and Path(review_out).suffix.lower() != ".csv":
         raise UsageError("What is to be corrected is written as a table.", "--review-out review.csv")
     for written in (output, review_out):
-        for taken in (input, examples, corrections):
-            if written is not None and taken is not None:
-                check_output(Path(written).expanduser(), taken)
+        _check_place(written, input, examples, corrections)
     named = None
     if labels is not None:
         named = Labels(each for row in csv.reader(labels.splitlines(), skipinitialspace=True) for each in row)
@@ -198,7 +198,11 @@ def label(
     unsure = labelling.least_certain(rows)[: _TO_REVIEW if review is None and review_out else review or _IN_REPORT]
     outcomes = _outcomes(rows, read.broken)
     if output is not None or not as_json:
-        write_out(_table(outcomes, suffix), output)
+        try:
+            write_out(_table(outcomes, suffix), output)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            leave_stdout()
     if review_out is not None:
         _write_review(review_out, unsure, read.field)
     failed = sum("error" in each for each in outcomes)
@@ -247,6 +251,19 @@ def _read_labelled(name: str, field: str) -> _Read:
     for each in read.broken:
         click.echo(f"{printable(name)}: {each.where} {each.reason}", err=True)
     return read
+
+
+def _check_place(written: str | None, *taken: str | None) -> None:
+    """Refuse what cannot be written, before a model works for an hour, and what would replace an input."""
+    if written is None:
+        return
+    path = Path(written).expanduser()
+    for each in taken:
+        if each is not None:
+            check_output(path, each)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        why = "cannot be written to" if path.parent.is_dir() else "does not exist"
+        raise UsageError(f"{printable(path)}: its folder {why}.", "Choose another place with -o.")
 
 
 def _given(read: _Read, column: str, labels: Labels) -> list[Given]:

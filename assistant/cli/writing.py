@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import click
 from rich.cells import cell_len, set_cell_size
 
 from assistant.memory.files import printable
 from models.errors import UsageError, UserError
+
+_BROKEN_PIPE = 141  # 128 + SIGPIPE, as other programs of a pipe have it
 
 
 def write_out(text: str, output: str | None) -> None:
@@ -28,6 +31,12 @@ def write_out(text: str, output: str | None) -> None:
         if output is None:
             raise
         raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
+
+
+def leave_stdout() -> NoReturn:
+    """Nobody reads it any more, as behind ``| head``: end without a word; what is done is kept."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+    sys.exit(_BROKEN_PIPE)
 
 
 def print_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), file: IO[str] | None = None) -> None:

@@ -82,7 +82,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
         only_first, only_second: rows that only the one, and only the other, has right; the rest tells nothing.
     """
     n, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    tail = ways = 1
+    for k in range(fewer):  # n over k, from the one before: of thousands of rows the numbers are long
+        ways = ways * (n - k) // (k + 1)
+        tail += ways
     return min(1.0, 2 * tail / (1 << n))
 
 

@@ -72,7 +72,7 @@ def test_from_a_table_to_corrections() -> None:
     lines = [f"{review[0]['message'].upper()};;;Wish", f"{review[1]['message']};x;;"]
     Path("review.csv").write_bytes("\r\n".join(["message;label;confidence;correct", *lines]).encode("cp1251"))
     done = label(
-        source, "--field", "message", "--labels", LABELS, "--corrections", "review.csv", "-o", "2.csv", "--json"
+        source, "--field", "message", "--labels", "BUG,wish", "--corrections", "review.csv", "-o", "2.csv", "--json"
     )
     report = json.loads(done.stdout)
     assert report["corrections"]["used"] == "model"
@@ -98,6 +98,16 @@ def test_json_lines_from_a_pipe_with_examples_and_guidelines() -> None:
     assert [json.loads(line)["label"] for line in again.stdout.splitlines()] == [r["label"] for r in report["rows"]]
 
 
+def test_nobody_reads_the_rows() -> None:
+    source = write("in.csv", ["text"], ["hello"])
+    command = (
+        f"{sys.executable} -m assistant label -m tiny {source} --labels a,b 2>err.txt | true; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, encoding="utf-8", timeout=120, check=False)
+    assert done.stdout == "141\n"
+    assert "Traceback" not in Path("err.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -114,6 +124,7 @@ def test_json_lines_from_a_pipe_with_examples_and_guidelines() -> None:
         (("in.csv", "--labels", LABELS, "--corrections", "r.csv", "--review-out", "r.csv"), "is the input"),
         (("in.csv", "--labels", LABELS, "--examples", "in.csv"), "no column 'label'"),
         (("in.csv", "--labels", LABELS, "-o", "out.doc"), "out.doc"),
+        (("in.csv", "--labels", LABELS, "-o", "nowhere/out.csv"), "does not exist"),
         (("in.csv", "--labels", LABELS, "--guidelines", "@nowhere.txt"), "nowhere.txt"),
         (("header.csv", "--labels", LABELS), "no rows"),
         (("many.csv", "--truth", "text", "--field", "n"), "more than 100 different labels"),
