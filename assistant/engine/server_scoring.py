@@ -7,6 +7,7 @@ tokens shown, it is asked to choose among these alone, in all at most once for e
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -108,8 +109,17 @@ def score(choose: Callable[[Sequence[str]], Tokens], choices: Sequence[str], ser
             said, mass = b"", 0.0
         if not among:
             break
-        more = _read(choose(among), choices, said, mass)
+        answer = choose(among)
         asked += 1
+        if said and answer.text in among and not _passes(answer, said):
+            # It is written with another token than the one that stood for it: that stands for the others.
+            among = [choice for choice in among if choice != answer.text]
+            if len(among) == 1:
+                scores[among[0]] = _sum(scores.get(among[0], -math.inf), mass)
+            else:
+                shared.append((among, said, mass))
+            continue
+        more = _read(answer, choices, said, mass)
         shared += [(of, up_to, least) for of, up_to, least in more.shared if set(of) <= set(among)]
         if not (more.scores.keys() & set(among)) and not more.shared:
             break  # it chose something else; the bounds have to do
@@ -130,23 +140,20 @@ def _read(tokens: Tokens, choices: Sequence[str], known: bytes, mass: float) -> 
     that shows its tokens after the constraint shows them among fewer choices now."""
     found = _Found()
     targets = {choice: _target(choice, tokens.wrapped) for choice in choices}
-    whole = b"".join(taken for taken, _ in tokens.places)
-    opening = _OPENING.match(whole) if tokens.wrapped else re.match(rb"\s*", whole)
-    start = opening.end() if opening else 0
+    start = _start(tokens)
     alive, said, path, offset = list(choices), b"", mass, 0
     for taken, options in tokens.places:
         cut = max(0, start - offset)  # of a token that begins before the choice does
         offset += len(taken)
         piece = taken[cut:]
-        if not piece:
+        if not piece and not said:
             continue
-        score = options[taken]
-        if len(said) + len(piece) <= len(known):
+        if piece and len(said) + len(piece) <= len(known):
             said += piece
             alive = [c for c in alive if targets[c].startswith(said)]
             continue
         rests = {choice: targets[choice][len(said) :] for choice in alive}
-        stands: dict[str, float] = {}  # of tokens that were not taken
+        stands: set[str] = set()  # those that tokens stand for that were not taken
         going_on = 0.0
         for token, its in options.items():
             other = token[cut:] if token[:cut] == taken[:cut] else b""
@@ -158,16 +165,19 @@ def _read(tokens: Tokens, choices: Sequence[str], known: bytes, mass: float) -> 
                 continue
             if len(among) == 1:
                 found.add(among[0], path + its)
+            elif piece.startswith(other) or other.startswith(piece):
+                continue  # another way to write what was taken
             else:
                 found.shared.append((among, said + other, path + its))
-            stands |= dict.fromkeys(among, its)
+            stands.update(among)
         for choice in alive:
-            if not rests[choice]:  # it may end here: as probable as that nothing that goes on with another comes
-                found.add(choice, path + math.log(max(1.0 - going_on, math.exp(_LEAST))))
-            elif not _fits(rests[choice], piece) and choice not in stands:
+            if not rests[choice]:  # it may end here; where the end is not told, unless it goes on as another choice
+                ends = options.get(b"", math.log(max(1.0 - going_on, math.exp(_LEAST))))
+                found.add(choice, path + ends)
+            elif not (piece and _fits(rests[choice], piece)) and choice not in stands:
                 found.bounds[choice] = path + min(options.values())
-        alive = [c for c in alive if rests[c] and _fits(rests[c], piece)]
-        said, path = said + piece, path + score
+        alive = [c for c in alive if piece and _fits(rests[c], piece)]
+        said, path = said + piece, path + options[taken]
         if len(alive) <= 1:
             break
     for choice in alive:
@@ -176,6 +186,19 @@ def _read(tokens: Tokens, choices: Sequence[str], known: bytes, mass: float) -> 
         else:
             found.bounds[choice] = path
     return found
+
+
+def _start(tokens: Tokens) -> int:
+    """Bytes before the choice."""
+    whole = b"".join(taken for taken, _ in tokens.places)
+    opening = _OPENING.match(whole) if tokens.wrapped else re.match(rb"\s*", whole)
+    return opening.end() if opening else 0
+
+
+def _passes(tokens: Tokens, known: bytes) -> bool:
+    """One of the tokens ends where this text does."""
+    end = _start(tokens) + len(known)
+    return end in itertools.accumulate(len(taken) for taken, _ in tokens.places)
 
 
 def _fits(rest: bytes, token: bytes) -> bool:

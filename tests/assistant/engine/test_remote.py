@@ -292,6 +292,24 @@ def test_choices_that_begin_alike_are_asked_about_apart() -> None:
         assert server.asked()[1]["grammar"] == 'root ::= "sports\\U00000020news" | "sports\\U00000020gossip"'
 
 
+def test_a_token_that_begins_two_choices_stands_for_the_one_that_is_written_with_it() -> None:
+    with serving(listing("vllm", max_model_len=4096)) as server:
+        server.chat(
+            chooses(token("да", -0.5, нет=-2.0, не=-3.0)),
+            chooses(token("нет", -2.0, да=-0.5, не=-3.0)),
+        )
+        found = scores(server, "да", "нет", "не знаю")
+        assert found == pytest.approx({"да": -0.5, "нет": -2.0, "не знаю": -3.0})
+
+
+def test_the_end_counts_where_one_choice_begins_another_and_it_is_told() -> None:
+    with serving(listing("llamacpp", meta={"n_ctx": 4096})) as server:
+        end = token("", -0.4, **{" please": -1.7})
+        server.chat(chooses(token("yes", -0.6, no=-1.2, **{" yes": -6.0}), end))
+        found = scores(server, "yes", "yes please", "no")
+        assert found == pytest.approx({"yes": -1.0, "yes please": -2.3, "no": -1.2})
+
+
 def test_a_choice_that_begins_another_ends_where_the_other_goes_on() -> None:
     with serving(listing("vllm", max_model_len=4096)) as server:
         server.chat(chooses(token("yes", -0.1, no=-2.5), token(" please", -0.5)))
