@@ -1,14 +1,14 @@
 """What summarizing costs beside the engine's own work, a second summary of the same text, and a run that was killed.
 
-    python benchmarks/bench_summarize.py [--model starter] [--words 20000] [--rounds 1] [--second-words 4000]
+    python benchmarks/bench_summarize.py [--model starter] [--words 20000] [--length 300] [--rounds 1] [--second-words 4000]
         [--book] [--book-words 100000] [--text FILE] [--only cost|second|book] [--no-publish]
 
 1. A long document: wall time against tokens in / prefill speed + tokens out / decode speed. Tokens in are those that
    the engine computed, tokens out those that it wrote, in all calls; its speeds are measured in the same process before
    and after, with a prompt of the calls' usual size. Told beside it: the same with the document's own tokens and the
    summary's alone; and the peak memory against that of the engine alone.
-2. A document that fits the window is summarized twice, with two focuses, each by an engine that was just loaded, as
-   a command does it: tokens computed again, and the time.
+2. A document that fits the window is summarized twice, with two focuses (words of it), each by an engine that was just
+   loaded, as a command does it: tokens computed again, and the time.
 3. ``--book``: a child process is killed when it has read 60 % of a book, and another resumes: tokens of finished calls
    that are computed again, and spans and coverage of what comes out.
 
@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from assistant.engine.counting import TokenCounter
 from assistant.engine.engine import LoadOptions, Message
 from assistant.engine.local import LocalEngine
 from assistant.memory.documents import load
+from assistant.memory.stemming import STOP_WORDS
 from assistant.tasks.finished import Finished
 from assistant.tasks.sources import Source, source_of
 from assistant.tasks.summarize import SummaryOptions
@@ -54,7 +56,6 @@ _NAVIGATION = re.compile(
 )
 KILLED_AT = 0.6
 DECODED = 48  # tokens for the decode speed
-FOCUSES = ("installing and configuring", "security and what can go wrong")
 
 
 def handbook() -> str:
@@ -92,6 +93,12 @@ def cut(text: str, words: int, *, skip: int = 0) -> str:
     return text[begin : border if border > begin + (end - begin) * 0.95 else end]
 
 
+def common_words(text: str, number: int = 2) -> list[str]:
+    """Those that stand there most often and mean something: the text surely says something on them."""
+    words = re.findall(r"[^\W\d_]{6,}", text.casefold())
+    return [word for word, _ in Counter(word for word in words if word not in STOP_WORDS).most_common(number)]
+
+
 def speeds(engine: LocalEngine, text: str, tokens: int) -> tuple[float, float]:
     """Tokens a second of prefill, with a prompt of about so many tokens, and of decoding after it."""
     share = min(1.0, tokens / TokenCounter(engine).text(text))
@@ -110,7 +117,7 @@ def peak_memory() -> float:
     return int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) * 1024 / 1e6
 
 
-def cost(path: Path, text: str, words: int, rounds: int) -> list[Row]:
+def cost(path: Path, text: str, words: int, length: int, rounds: int) -> list[Row]:
     """Wall time of a summary against the engine's own speeds."""
     source = source_of(cut(text, words), "book")
     took, due, due_strict, before_mb, after_mb = [], [], [], [], []
@@ -123,7 +130,7 @@ def cost(path: Path, text: str, words: int, rounds: int) -> list[Row]:
         rough = speeds(engine, text, 2000)
         before_mb.append(peak_memory())
         started = time.perf_counter()
-        summary = summary_of(watched, source, SummaryOptions(words=300), path.name)
+        summary = summary_of(watched, source, SummaryOptions(words=length), path.name)
         took.append(time.perf_counter() - started)
         after_mb.append(peak_memory())
         usual = int(statistics.median(call.tokens for call in watched.calls))
@@ -155,7 +162,8 @@ def second(path: Path, text: str, words: int, rounds: int) -> list[Row]:
     computed, first_computed, times, first_times = [], [], [], []
     for number in range(rounds):
         source = source_of(cut(text, words, skip=number * words), "chapter")
-        for focus, tokens, seconds in zip(FOCUSES, (first_computed, computed), (first_times, times), strict=True):
+        focuses = common_words(source.text)
+        for focus, tokens, seconds in zip(focuses, (first_computed, computed), (first_times, times), strict=True):
             engine = LocalEngine(path, LoadOptions(drafting=False))
             engine.load()
             watched = Watched(engine)
@@ -174,7 +182,7 @@ def second(path: Path, text: str, words: int, rounds: int) -> list[Row]:
     ]
 
 
-def book(path: Path, text: str, words: int) -> list[Row]:
+def book(path: Path, text: str, words: int, length: int) -> list[Row]:
     """A run that was killed, and one that goes on with it; both in child processes that log each call of the engine."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "book.md")
@@ -183,7 +191,7 @@ def book(path: Path, text: str, words: int) -> list[Row]:
         engine.load()
         size = TokenCounter(engine).text(file.read_text(encoding="utf-8"))
         engine.close()
-        command = [sys.executable, __file__, "--child", str(file), "--model", str(path)]
+        command = [sys.executable, __file__, "--child", str(file), "--model", str(path), "--length", str(length)]
         child = subprocess.Popen(command)
         log = file.with_suffix(".1")
         while child.poll() is None and sum(call.tokens for call in _logged(log)) < KILLED_AT * size:
@@ -210,7 +218,7 @@ def book(path: Path, text: str, words: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def _child(file: Path, path: Path, *, resume: bool) -> None:
+def _child(file: Path, path: Path, length: int, *, resume: bool) -> None:
     """Summarize the book, logging each call that the engine has answered."""
     with file.with_suffix(".2" if resume else ".1").open("w", encoding="utf-8") as log, Finished.open() as finished:
         engine = LocalEngine(path, LoadOptions(prompt_cache=False, drafting=False))
@@ -221,7 +229,7 @@ def _child(file: Path, path: Path, *, resume: bool) -> None:
 
         source: Source = source_of(file.read_text(encoding="utf-8"), "book")
         run = finished.run(source.digest, str(path), resume=resume)
-        summary = summary_of(Watched(engine, note), source, SummaryOptions(words=300), path.name, run=run)
+        summary = summary_of(Watched(engine, note), source, SummaryOptions(words=length), path.name, run=run)
         file.with_suffix(".json").write_text(json.dumps(summary.to_json()), encoding="utf-8")
         engine.close()
 
@@ -243,6 +251,7 @@ def main() -> None:
     parser.add_argument("--model", default="starter")
     parser.add_argument("--text", type=Path, help="instead of the handbook: a document of any format")
     parser.add_argument("--words", type=int, default=20_000)
+    parser.add_argument("--length", type=int, default=300, help="words of the summaries of 1. and 3.")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--second-words", type=int, default=4_000)
     parser.add_argument("--book", action="store_true", help="kill and resume, too: hours")
@@ -253,7 +262,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        _child(arguments.child, Path(arguments.model), resume=arguments.resume)
+        _child(arguments.child, Path(arguments.model), arguments.length, resume=arguments.resume)
         return
     path = Store().resolve(arguments.model).path
     text = load(arguments.text).text if arguments.text else handbook()
@@ -262,11 +271,11 @@ def main() -> None:
         os.environ["ASSISTANT_MODELS"], os.environ["ASSISTANT_DATA_DIR"] = str(models_dir()), folder
         for part in chosen:
             if part == "cost":
-                rows = cost(path, text, arguments.words, arguments.rounds)
+                rows = cost(path, text, arguments.words, arguments.length, arguments.rounds)
             elif part == "second":
                 rows = second(path, text, arguments.second_words, arguments.rounds)
             else:
-                rows = book(path, text, arguments.book_words)
+                rows = book(path, text, arguments.book_words, arguments.length)
             print("\n".join(markdown(rows)), flush=True)
             if not arguments.no_publish:
                 publish(f"summarize_{part}", rows, notes=path.name)
