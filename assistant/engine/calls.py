@@ -15,6 +15,7 @@ from assistant.engine.engine import (
     Event,
     GenerateOptions,
     Message,
+    NoProbabilities,
     OnProgress,
     Progress,
     Result,
@@ -74,7 +75,8 @@ def telling(engine: Engine, work: Callable[[OnProgress], T], check: Callable[[],
 def scoring(
     engine: Engine, prompt: list[Message], choices: Sequence[str], check: Callable[[], None]
 ) -> Iterator[Event]:
-    """The likeliest of these answers, in the events of a generated one; the last is a :class:`Choice`."""
+    """The likeliest of these answers, in the events of a generated one; the last is a :class:`Choice`, or a plain
+    Result where nobody knows how probable they are."""
     start = time.perf_counter()
     tokens = 0
 
@@ -86,7 +88,12 @@ def scoring(
 
         return engine.score(prompt, choices, on_progress)
 
-    scores = dict(zip(choices, (yield from telling(engine, score, check)), strict=True))
+    try:
+        scores = dict(zip(choices, (yield from telling(engine, score, check)), strict=True))
+    except NoProbabilities as unknown:
+        yield Delta(unknown.likeliest)
+        yield Result(unknown.likeliest, "", "stop", tokens, 0)
+        return
     seconds = time.perf_counter() - start
     timings = Timings(first_token_seconds=seconds, prefill_tokens=tokens, prefill_seconds=seconds)
     choice = chosen(scores, engine.count_tokens(prompt), timings)

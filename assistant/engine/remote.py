@@ -259,7 +259,7 @@ def _first_taken(forms: Sequence[Form], answer: Callable[[Form], T]) -> tuple[Fo
             return form, answer(form)
         except Refused as error:
             if error.status == 404:
-                raise
+                raise ModelError(error.message, error.hint) from error
             refused = refused or error
     assert refused is not None
     raise refused

@@ -129,16 +129,22 @@ def _voted(
 ) -> Generator[Event, None, None]:
     shares = dict.fromkeys(choices, 0.0)
     tokens = 0
+    known = True  # how probable the choices are; else each part has one vote
     for part in parts:
         for event in scoring(engine, filled.messages(part), choices, check):
-            if isinstance(event, Choice):
+            if isinstance(event, Result):
                 tokens += event.prompt_tokens
-                for choice, share in probabilities(event.scores).items():
+                known = known and isinstance(event, Choice)
+                votes = probabilities(event.scores) if isinstance(event, Choice) else {event.text: 1.0}
+                for choice, share in votes.items():
                     shares[choice] += share * len(part) / sum(map(len, parts))
             elif not isinstance(event, Delta):
                 yield event
     best = max(shares, key=lambda choice: shares[choice])
     yield Delta(best)
+    if not known:
+        yield Result(best, "", "stop", tokens, 0)
+        return
     scores = {choice: math.log(share) if share else -math.inf for choice, share in shares.items()}
     yield Choice(best, "", "stop", tokens, 0, scores=scores)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from assistant.engine.calls import Choice, Computed, completing, scoring, telling
-from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message, Result
+from assistant.engine.engine import Delta, Engine, Event, GenerateOptions, Message, NoProbabilities, Result
 from assistant.engine.scoring import coverage, probabilities
 from assistant.templates import tools
 from assistant.templates.template import Filled, Language
@@ -87,6 +87,10 @@ def _rating(
             rated = rating(event, scale)
             yield Delta(rated.text)
             yield rated
+        elif isinstance(event, Result):  # its favourite is all that is known
+            data = {"score": float(event.text), "likeliest": int(event.text), "scale": list(scale)}
+            yield Delta(event.text)
+            yield Computed(event.text, "", "stop", event.prompt_tokens, 0, event.timings, data=data)
         elif not isinstance(event, Delta):
             yield event
 
@@ -133,7 +137,10 @@ def _thought_over(
         # Whether the draft is good is asked by the probability of the word, not by an essay about it.
         draft = yield from completing(engine, messages, options, check)
         asked = [*messages, Message("assistant", draft.text), Message("user", question)]
-        good, bad = yield from telling(engine, lambda tell: engine.score(asked, _VERDICT[language], tell), check)
+        try:
+            good, bad = yield from telling(engine, lambda tell: engine.score(asked, _VERDICT[language], tell), check)
+        except NoProbabilities as unknown:
+            good, bad = float(unknown.likeliest == _VERDICT[language][0]), 0.5
         if good >= bad:
             yield Delta(draft.text)
             yield replace(draft, reasoning="\n\n".join(thought))
