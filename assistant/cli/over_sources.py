@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -340,11 +341,25 @@ class _Results:
         stem = Path(source.name).name if source.path else "stdin"
         suffix = ".json" if self._frame.as_json else ".txt"
         number, path = 1, self._frame.out / f"{stem}{suffix}"
-        while path in self._taken or (source.path and path.exists() and path.samefile(source.path)):
+        while path in self._taken or self._is_source(path):
             number += 1
             path = self._frame.out / f"{stem}-{number}{suffix}"
         self._taken.add(path)
         return path
+
+    def _is_source(self, path: Path) -> bool:
+        """Whether a file is among the sources, read already or not."""
+        if not path.exists():
+            return False
+        place = path.resolve()
+        return any(
+            place == Path(name).resolve() or Path(name).resolve() in place.parents or _matches(place, name)
+            for name in self._frame.names
+        )
+
+
+def _matches(path: Path, pattern: str) -> bool:
+    return glob.has_magic(pattern) and fnmatch(str(path), os.path.abspath(pattern))
 
 
 def _piped() -> tuple[str, ...]:
