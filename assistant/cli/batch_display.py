@@ -35,7 +35,7 @@ class Summary:
 def say(summary: Summary, failures: Sequence[Row], *, as_json: bool) -> None:
     """Failures on stderr; the summary too, unless it is JSON and stdout is free for it."""
     for row in failures:
-        click.echo(f"failed: {shortened(f'{row.where} {row.error}', 300)}", err=True)
+        click.echo(f"failed: {shortened(row.said, 300)}", err=True)
     if summary.failed > len(failures):
         click.echo(f"failed: {summary.failed - len(failures):,} more", err=True)
     if as_json:

@@ -20,7 +20,7 @@ from assistant.memory.loaders.encoding import encoding_of
 from assistant.memory.loaders.extracted import NoText
 from assistant.memory.loaders.table import delimiter_of
 from assistant.tasks.batch.records import NOT_UTF8, Broken, Fields, Record, distinct
-from models.errors import UsageError
+from models.errors import Cancelled, UsageError
 
 Format = Literal["jsonl", "csv", "tsv", "lines"]
 FORMATS: tuple[Format, ...] = ("jsonl", "csv", "tsv", "lines")
@@ -373,4 +373,6 @@ def _rows_of_query(path: Path, query: str, fields: Fields, stopped: Callable[[],
         finally:
             db.close()
     except sqlite3.Error as error:
+        if stopped():
+            raise Cancelled() from error
         raise UsageError(f"--query cannot be carried out: {error}.", f"Try it: sqlite3 {path}") from error

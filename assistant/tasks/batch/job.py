@@ -71,6 +71,16 @@ class Row:
     answer: dict[str, Any] | None
     error: str | None
 
+    @property
+    def is_broken(self) -> bool:
+        """It could not be read."""
+        return self.error is not None and not self.values
+
+    @property
+    def said(self) -> str:
+        """Where it stands and why it failed."""
+        return f"{self.where} {self.error}" if self.is_broken else f"{self.where}: {self.error}"
+
 
 class Job:
     """An open job, locked for this process.
@@ -93,6 +103,7 @@ class Job:
             if restart:
                 self._unlink()
             self._db = Database(path, SCHEMA)
+            self._open = True
             try:
                 self._compare(facts)
             except BaseException:
@@ -118,8 +129,11 @@ class Job:
             said = f"{self.path} was begun with another {name}: {then or 'none'}, now {now or 'none'}."
         return UsageError(said, "Go on with what it was, begin anew with --restart, or write to another file.")
 
-    def survey(self, records: Iterable[Record | Broken], stopped: Callable[[], bool]) -> Survey:
-        """Read a whole input before anything is asked: how much there is, and whether it is that of this job.
+    def survey(self, records: Iterable[Record | Broken], stopped: Callable[[], bool], *, whole: bool = True) -> Survey:
+        """Read an input before anything is asked: how much there is, and whether it is that of this job.
+
+        Args:
+            whole: these are all records that there are.
 
         Raises:
             UsageError: it is not. Cancelled: ``stopped`` says so.
@@ -135,7 +149,8 @@ class Job:
                 broken += 1
                 if len(first) < _SHOWN:
                     first.append(record)
-        self.forget_from(number)
+        if whole:
+            self.forget_from(number)
         return Survey(number, broken, tuple(first))
 
     def check(self, record: Record | Broken) -> State | None:
@@ -220,12 +235,18 @@ class Job:
         self._db.write("DELETE FROM records WHERE number >= ?", number)
 
     def close(self) -> None:
-        """Leave the job for the next run."""
-        self._db.close()
-        self._unlock()
+        """Leave the job for the next run; one in which nothing is known leaves no file."""
+        if self._open:
+            if self.end == 0:
+                self.remove()
+                return
+            self._open = False
+            self._db.close()
+            self._unlock()
 
     def remove(self) -> None:
         """Delete the job: its output is where it belongs."""
+        self._open = False
         self._db.close()
         self._unlink()
         self._unlock()

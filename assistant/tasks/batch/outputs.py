@@ -68,5 +68,4 @@ def write(rows: Callable[[], Iterator[Row]], file: BinaryIO, format: Format, del
 
 
 def _outcome(row: Row) -> dict[str, object]:
-    unread = row.error is not None and not row.values
-    return outcome_of(row.values, row.answer, f"{row.where} {row.error}" if unread else row.error)
+    return outcome_of(row.values, row.answer, row.said if row.is_broken else row.error)
