@@ -1,7 +1,7 @@
 """What summarizing costs beside the engine's own work, a second summary of the same text, and a run that was killed.
 
-    python benchmarks/bench_summarize.py [--model starter] [--words 20000] [--length 300] [--rounds 1] [--second-words 4000]
-        [--book] [--book-words 100000] [--text FILE] [--only cost|second|book] [--no-publish]
+    python benchmarks/bench_summarize.py [--model starter] [--words 20000] [--length 300] [--rounds 1]
+        [--second-words 4000] [--book] [--book-words 100000] [--text FILE] [--only cost|second|book] [--no-publish]
 
 1. A long document: wall time against tokens in / prefill speed + tokens out / decode speed. Tokens in are those that
    the engine computed, tokens out those that it wrote, in all calls; its speeds are measured in the same process before
