@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -57,7 +58,9 @@ def summarize(
     if template is not None:
         if style or words or focus:
             raise UsageError("A template has a form of its own.", "Leave out --style, --words and --focus.")
-        over_sources(frame, _by_template(template, language, cite), {"template": template})
+        over_sources(
+            frame, _by_template(template, language, cite), {"asked": {"template": template, "language": language}}
+        )
         return
     from assistant.tasks.summarize import SummaryOptions
     from assistant.tasks.summarize import summarize as summarizing
@@ -76,7 +79,7 @@ def summarize(
 
         return work
 
-    over_sources(frame, work_for, {"style": wanted.style, "language": language, "focus": focus, "words": words})
+    over_sources(frame, work_for, {"asked": asdict(wanted) | ({"window": window} if window else {})})
 
 
 def _by_template(name: str, language: str, cite: bool) -> Any:

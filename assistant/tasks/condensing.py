@@ -87,7 +87,8 @@ def note_on(
         before: the notes on the passages before it; the last one is shown to the model.
     """
     said = text[passage.start : passage.end]
-    context = [passage.heading, before[-1].text if before else ""]
+    # Not where the focus is asked for: what stands before would answer for the passage.
+    context = [passage.heading, before[-1].text if before and not asking.focus else ""]
     shown = asking.noting(said, before=" | ".join(filter(None, context)))
     if asking.focus:
         question, answers = asking.concerns()
@@ -137,6 +138,19 @@ def hull(notes: Sequence[Said]) -> Span | None:
     """The part of the source that all of them were made from."""
     spans = [said.within for said in notes if said.within]
     return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+
+def lines_of(result: Result) -> list[str]:
+    """The lines of a list, each once, without their bullets."""
+    lines = result.text.strip().splitlines()
+    if result.finish_reason != "stop" and len(lines) > 1:
+        lines.pop()
+    found: list[str] = []
+    for line in lines:
+        said = _plain(_BULLET.sub("", line))
+        if said and not said.endswith(":") and not any(alike(said, other) for other in found):
+            found.append(said)
+    return found
 
 
 def sentences_of(result: Result) -> list[str]:

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 _EVIDENCE = 400  # tokens
 _ATTEMPTS = 4  # to make one sentence longer or shorter
 _SHORTEST = 4  # words of a sentence
-_DOUBTFUL = 0.05  # what a point is worth that its source does not bear, next to one that it does
-_LOWER = 0.5  # and one that the model did not choose for the summary itself
+_LOWER = 0.5  # what a point is worth that the model did not choose for the summary itself
 _MOST = 400  # candidates
 
 
@@ -122,8 +121,9 @@ class Fitting:
                 kept = _distinct([*kept, *supported])
                 total = sum(one.words for one in kept)
         doubtful = any(one.point.unsupported for one in kept)
-        if total > high or any(not one.chosen for one in kept) or (doubtful and len(kept) > 1):
-            kept = self._chosen(kept, low, high)
+        filled = any(not one.chosen for one in kept)
+        if exactly or self.asking.style != "minutes":  # a decision is marked rather than lost
+            kept = self._chosen(kept, low, high) if total > high or filled or doubtful else kept
         kept = _in_order(kept)
         if exactly:
             kept = yield from self._adjusted(kept, low, high)
@@ -144,7 +144,7 @@ class Fitting:
         values = centrality([one.point.text for one in kept])
         worth = [
             # Each is worth something whatever it says, so that of two choices with the same words the fuller one wins.
-            (0.1 + value) * one.words * (_DOUBTFUL if one.point.unsupported else 1.0) * (1.0 if one.chosen else _LOWER)
+            0.0 if one.point.unsupported else (0.1 + value) * one.words * (1.0 if one.chosen else _LOWER)
             for one, value in zip(kept, values, strict=True)
         ]
         return [kept[place] for place in choose([one.words for one in kept], worth, low, high)]

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 from assistant.memory.stemming import stems
 from assistant.tasks.styles import Style
@@ -58,7 +59,7 @@ def choose(words: Sequence[int], values: Sequence[float], low: int, high: int) -
     do, those that come nearest, rather below than above.
 
     Args:
-        words: of each text. values: what each is worth, above 0.
+        words: of each text. values: what each is worth; of 0: taken only where nothing else makes it long enough.
     """
     most = min(sum(words), high + max(words, default=0))
     best: list[float] = [0.0] + [-1.0] * most  # by words together; -1: cannot be
@@ -84,5 +85,10 @@ def choose(words: Sequence[int], values: Sequence[float], low: int, high: int) -
 
 def alike(a: str, b: str) -> bool:
     """Whether two texts say the same with nearly the same words."""
-    first, second = set(stems(a)), set(stems(b))
+    first, second = _stems_in(a), _stems_in(b)
     return len(first & second) > 0.7 * min(len(first), len(second)) and len(first & second) > 0.5 * len(first | second)
+
+
+@lru_cache(4096)
+def _stems_in(text: str) -> frozenset[str]:
+    return frozenset(stems(text))

@@ -202,7 +202,7 @@ class Asking:
     def final(self, words: int, *, of_notes: bool = False, firmly: bool = False) -> str:
         """What the style asks for. ``firmly``: about its language."""
         tongue = self.tongue
-        points = max(1, round(words / _POINT_WORDS))
+        points = points_of(words)
         request = _REQUESTS[self.style][tongue].format(words=words, points=points, inlanguage=self._in_language)
         request = f"{_ABOUT_NOTES[tongue]} {request}" if of_notes else request
         lines = [request, self.on_focus, _FIRMLY[tongue].format(inlanguage=self._in_language) if firmly else ""]
@@ -239,9 +239,14 @@ class Asking:
         return f"in {name_of(self.language)}" if self.language else "in the language of the text"
 
 
+def points_of(words: int) -> int:
+    """How many lines of a list are so many words."""
+    return max(1, round(words / _POINT_WORDS))
+
+
 def list_constraint(words: int) -> Constraint:
     """A list of at most three times the points that so many words are: small models go on for ever."""
-    most = 3 * max(1, round(words / _POINT_WORDS))
+    most = 3 * points_of(words)
     line = rf"- [^\n]{{8,{_LONGEST_POINT}}}"
     return Constraint("regex", rf"{line}(\n{line}){{0,{most - 1}}}")
 

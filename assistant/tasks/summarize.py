@@ -23,11 +23,13 @@ from assistant.tasks.condensing import (
     concerns,
     fewer,
     hull,
+    lines_of,
     note_on,
     sentences_of,
     tokens_of,
 )
 from assistant.tasks.faithfulness import Indexed, Point
+from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.fitting import Fitting, Kept
 from assistant.tasks.languages import code_of, is_in, known_language
 from assistant.tasks.length import around, default_words, words_of
@@ -39,6 +41,7 @@ from assistant.tasks.styles import (
     list_constraint,
     minutes_constraint,
     minutes_of,
+    points_of,
     sentence_constraint,
     with_request,
 )
@@ -291,7 +294,20 @@ class _Work:
         text = self.source.text
         if self.asking.focus and not (yield from concerns(self.told, self.asking, text, keep=True)):
             return []
-        return (yield from self._final(text, self.words, None, 0, keep=True))
+        said = yield from self._final(text, self.words, None, 0, keep=True)
+        return (yield from self._without_gaps(said)) if self.asking.style == "bullets" else said
+
+    def _without_gaps(self, said: list[Said]) -> Generator[Event | Reading, None, list[Said]]:
+        """With a note on each part of the text that no line is about: small models make lists of its beginning."""
+        points = checked([one.text for one in said], self.indexed)
+        starts = [span[0] for point in points for span in point.spans[:1]]
+        size = max(PASSAGE[0], math.ceil(self.tokens / points_of(self.words)))
+        placed = [(point.spans[0][0] if point.spans else 0, one) for point, one in zip(points, said, strict=True)]
+        for passage in passages_of(self.source, self.count, min(size, self._room_for_notes())):
+            if not any(passage.start <= start < passage.end for start in starts):
+                notes = yield from note_on(self.told, self.noting, self.source.text, passage, [])
+                placed += [(passage.start, note) for note in notes]
+        return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
     def _in_passages(self) -> Generator[Event | Reading, None, tuple[list[Said], list[Said]]]:
         """What the summary says, and the notes that it was made from."""
@@ -356,7 +372,7 @@ class _Work:
             result = yield from self.told.ask(self.asking.about(text, request), room, constraint, keep=keep)
             if self.asking.style == "minutes":
                 return [Said(line, within, heading) for heading, line in minutes_of(result.text, self.asking)]
-            found = sentences_of(result)
+            found = lines_of(result) if self.asking.style == "bullets" else sentences_of(result)
             if is_in(" ".join(found), self.asking.language):
                 break
         if self.asking.style == "headline":
