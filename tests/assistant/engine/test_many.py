@@ -23,8 +23,9 @@ SYSTEM = Message("system", "You answer in one short line. You never explain. You
 GREEDY = GenerateOptions(temperature=0, max_tokens=12, draft="off")
 SCHEMA = Constraint("json_schema", json.dumps({"type": "object", "properties": {"n": {"type": "integer"}}}))
 MOODS = ("positive", "negative", "positive or negative", "нет")
-# A batch of another size has other rounding; this model has few bits, so that one token moves by some percent.
-ROUNDING = 0.04
+# A batch of another size has other rounding, which the few bits of this model make large: of the same weights in F16
+# the probabilities of choices are within 0.002.
+ROUNDING = 0.15
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +76,9 @@ def test_choices_have_the_scores_of_each_alone(engine: LocalEngine) -> None:
         alone = dict(zip(request.choices, engine.score(request.messages, request.choices), strict=True))
         assert list(choice.scores) == list(request.choices)
         for text, score in alone.items():
-            assert choice.scores[text] == pytest.approx(score, abs=ROUNDING * len(text.encode()) / 2, rel=ROUNDING)
+            assert choice.scores[text] == pytest.approx(score, abs=ROUNDING * len(text.encode()), rel=0.05)
         assert choice.scores[choice.text] == max(choice.scores.values())
-        assert probabilities(choice.scores) == pytest.approx(probabilities(alone), abs=2 * ROUNDING)
+        assert probabilities(choice.scores) == pytest.approx(probabilities(alone), abs=ROUNDING)
         assert choice.prompt_tokens == engine.count_tokens(request.messages)
 
 
@@ -105,7 +106,7 @@ def test_a_later_request_that_shares_less(engine: LocalEngine) -> None:
         assert isinstance(choice, Choice)
         shares = probabilities(choice.scores)
         alone = probabilities(dict(zip(request.choices, engine.score(request.messages, request.choices), strict=True)))
-        assert shares == pytest.approx(alone, abs=2 * ROUNDING)
+        assert shares == pytest.approx(alone, abs=ROUNDING)
 
 
 def test_answers_are_those_of_each_alone(engine: LocalEngine) -> None:
