@@ -96,6 +96,10 @@ class Cluster:
     """
 
     def __init__(self, plan: Plan, jobs: int):
+        # Ray reads its environment when it is imported.
+        address = os.environ.get("RAY_ADDRESS", "")
+        if address in ("", "local"):  # its ports are open to the network all the same: nobody gets in without this
+            os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers of every start
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of how it hides GPUs
         try:
@@ -103,7 +107,7 @@ class Cluster:
         except ImportError as error:
             raise UsageError("Ray is not installed.", "pip install 'assistant[ray]'") from error
         self._ray: Any = ray
-        self._connect(jobs)
+        self._connect(address, jobs)
         resources = self._ray.cluster_resources()
         processors = int(resources.get("CPU", 0))
         if processors < jobs:
@@ -121,8 +125,7 @@ class Cluster:
         )(_Actor)
         self.workers = [RayWorker(ray, lambda: kind.remote(plan)) for _ in range(jobs)]
 
-    def _connect(self, jobs: int) -> None:
-        address = os.environ.get("RAY_ADDRESS", "")
+    def _connect(self, address: str, jobs: int) -> None:
         offline = os.environ.get("ASSISTANT_OFFLINE", "") not in ("", "0")
         host = address.rpartition("://")[2].rpartition(":")[0] or address
         if address and offline and address != "local" and not is_loopback(host):
@@ -138,8 +141,6 @@ class Cluster:
                 "include_dashboard": False,
                 "_node_ip_address": "127.0.0.1",
             }
-            # Its ports are open to the network all the same: nobody gets in without this.
-            os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
         try:
             self._ray.init(logging_level="ERROR", log_to_driver=False, **more)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
