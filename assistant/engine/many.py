@@ -1,8 +1,8 @@
 """Many requests in the batches of one engine: continuous batching (Yu et al. 2022, Orca).
 
-Each batch has the next tokens of all requests that are being answered; when one ends, the next takes its place. What the
-requests begin with, such as the instructions and examples of a template, is computed once. Choices are scored side by
-side, all of one request in the batch of its prompt.
+Each batch has the next tokens of all requests that are being answered; when one ends, the next takes its place. What
+the requests begin with, such as the instructions and examples of a template, is computed once. Choices are scored side
+by side, all of one request in the batch of its prompt.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assistant.engine.engine import GenerateOptions, Message, Result
 from assistant.engine.loaded import Loaded
@@ -39,7 +39,7 @@ class Request:
     """
 
     messages: Sequence[Message]
-    options: GenerateOptions = GenerateOptions()
+    options: GenerateOptions = field(default_factory=GenerateOptions)
     choices: tuple[str, ...] = ()
 
 
