@@ -49,7 +49,8 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "text", "markdown", "code", "csv", "notebook", "html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf"
+    "text", "markdown", "code", "csv", "notebook", "html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf",
+    "eml",
 ]  # fmt: skip
 MAX_BYTES = 50_000_000  # of a file; formats that also hold pictures may have _PICTURES times as much
 _PICTURES = 4
@@ -63,6 +64,8 @@ _KIND_OF_PART: dict[str, Kind] = {  # of a ZIP archive
     "content.xml": "odt",
 }
 _LONGEST_TITLE = 200  # characters
+# How a mail begins that came by SMTP: files of a Maildir have no suffix.
+_MAIL = re.compile(rb"(?:return-path|delivered-to|envelope-to|x-original-to|received):[ \t]", re.IGNORECASE)
 
 _SUFFIXES: dict[Kind, str] = {
     "text": "txt text log rst adoc asciidoc org tex srt vtt",
@@ -76,6 +79,7 @@ _SUFFIXES: dict[Kind, str] = {
     "pptx": "pptx pptm ppsx",
     "xlsx": "xlsx xlsm xlsb xls",
     "rtf": "rtf",
+    "eml": "eml",
     "csv": "csv tsv",
     "notebook": "ipynb",
     "code": "py pyi pyx js mjs cjs jsx ts tsx java kt kts scala groovy gradle c h cc cpp cxx hpp hh hxx cs fs vb go rs "
@@ -86,8 +90,8 @@ _SUFFIXES: dict[Kind, str] = {
 }
 _KIND_OF_SUFFIX: dict[str, Kind] = {f".{end}": kind for kind, ends in _SUFFIXES.items() for end in ends.split()}
 _KIND_OF_NAME: dict[str, Kind] = dict.fromkeys(("makefile", "dockerfile", "rakefile", "gemfile", "jenkinsfile"), "code")
-_PARSED: frozenset[Kind] = frozenset({"html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf"})
-_WITH_MARKDOWN = _PARSED - {"pdf", "rtf"} | {"markdown", "notebook"}
+_PARSED: frozenset[Kind] = frozenset({"html", "pdf", "docx", "epub", "fb2", "odt", "pptx", "xlsx", "rtf", "eml"})
+_WITH_MARKDOWN = _PARSED - {"pdf", "rtf", "eml"} | {"markdown", "notebook"}
 
 
 class Unreadable(UserError):
@@ -237,6 +241,8 @@ def _kind(path: Path, head: bytes) -> Kind:
         return "html"
     if named is not None:
         return named
+    if _MAIL.match(head):
+        return "eml"
     return "code" if start.startswith((b"#!", b"<?xml", b"<?php")) else "text"
 
 

@@ -39,6 +39,7 @@ _LOADERS = {
     "pptx": "pptx",
     "xlsx": "xlsx",
     "rtf": "rtf",
+    "eml": "mail",
 }
 
 OnProgress = Callable[[], None]  # called as often as a loader gets further: a page, a chapter, some paragraphs
