@@ -11,11 +11,12 @@ import click
 from assistant import settings as user_settings
 from assistant.cli.over_sources import Frame, Outcome, frame_flags, over_sources
 from assistant.tasks.styles import Style
-from models.errors import UsageError
+from models.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from assistant.cli.over_sources import Check, Work
     from assistant.engine.engine import Engine, Event
+    from assistant.memory.embedding import Embedder
     from assistant.tasks.opening import Opened
     from assistant.tasks.sources import Source
     from assistant.tasks.summarize import Reading, Summary
@@ -73,7 +74,14 @@ def summarize(
 
         def work(engine: Engine, source: Source, check: Check) -> Generator[Event | Reading, None, Outcome]:
             summary = yield from summarizing(
-                engine, source, wanted, model=opened.name, options=options, window=window, check=check
+                engine,
+                source,
+                wanted,
+                model=opened.name,
+                options=options,
+                window=window,
+                check=check,
+                embedder=_embedder(source, language),
             )
             return _outcome(summary, source, cite)
 
@@ -101,6 +109,19 @@ def _by_template(name: str, language: str, cite: bool) -> Any:
         return work
 
     return work_for
+
+
+def _embedder(source: Source, language: str) -> Embedder | None:
+    """What compares a summary with a source in another language, where it is installed."""
+    from assistant.memory.embedding import load_embedder
+    from assistant.tasks.languages import code_of, known_language
+
+    if language == "auto" or known_language(source.text) == code_of(language):
+        return None
+    try:
+        return load_embedder()
+    except UserError:
+        return None
 
 
 def _asked_window(options: tuple[tuple[str, str], ...]) -> int | None:

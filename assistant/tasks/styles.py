@@ -109,12 +109,14 @@ _REQUESTS: dict[Style, dict[Language, str]] = {
         "он, что было сделано, что выяснили или решили и что из этого следует, с самыми важными числами.",
     },
     "minutes": {
-        "en": "Write the minutes of this text {inlanguage}: who was there; what was decided; the tasks, each with who "
-        "does it and by when; the questions that were left open. Only what the text says; a list stays empty if it "
+        "en": "Write the minutes of this text {inlanguage}: who was there; what was decided, each decision a full "
+        "sentence with its dates and amounts; the tasks, each with the one who promised or was asked to do it, and by "
+        "when; the questions that were left open, as full sentences. Only what the text says; a list stays empty if it "
         "has nothing for it.",
-        "ru": "Составь {inlanguage} протокол по этому тексту: кто присутствовал; что решили; задачи, у каждой кто её "
-        "делает и к какому сроку; вопросы, которые остались открытыми. Только то, что сказано в тексте; список "
-        "остаётся пустым, если для него ничего нет.",
+        "ru": "Составь {inlanguage} протокол по этому тексту: кто присутствовал; что решили, каждое решение полным "
+        "предложением с датами и суммами; задачи, у каждой тот, кто обещал или кого попросили её сделать, и срок; "
+        "вопросы, которые остались открытыми, полными предложениями. Только то, что сказано в тексте; список остаётся "
+        "пустым, если для него ничего нет.",
     },
     "tldr": {
         "en": "Say {inlanguage} in one or two sentences, about {words} words, what this text comes to: the main thing "
@@ -154,8 +156,8 @@ _NOTHING = {
     "ru": "В тексте об этом ничего не сказано: {focus}.",
 }
 _MINUTES = {
-    "en": ("present", "decisions", "tasks", "open questions", ("task", "who", "by when")),
-    "ru": ("присутствовали", "решения", "задачи", "открытые вопросы", ("задача", "кто", "срок")),
+    "en": ("present", "decisions", "tasks", "open questions", ("who", "task", "by when")),
+    "ru": ("присутствовали", "решения", "задачи", "открытые вопросы", ("кто", "задача", "срок")),
 }
 
 
@@ -265,9 +267,10 @@ def sentence_constraint(least: int, most: int) -> Constraint:
 def minutes_constraint(asking: Asking) -> Constraint:
     """Minutes as JSON, which :func:`minutes_of` reads."""
     present, decisions, tasks, questions, task = _MINUTES[asking.tongue]
-    text = {"type": "string", "minLength": 2, "maxLength": _LONGEST_POINT}
+    text = {"type": "string", "minLength": 20, "maxLength": _LONGEST_POINT}
     short = {"type": "string", "maxLength": 80}
-    each = {"type": "object", "properties": {task[0]: text, task[1]: short, task[2]: short}, "required": list(task)}
+    # Who first: then the task is that person's.
+    each = {"type": "object", "properties": {task[0]: short, task[1]: text, task[2]: short}, "required": list(task)}
 
     def several(items: Mapping[str, object]) -> dict[str, object]:
         return {"type": "array", "items": items, "maxItems": _LIST_ITEMS}
@@ -287,8 +290,9 @@ def minutes_of(answer: str, asking: Asking) -> list[tuple[int, str]]:
     lines = [(0, " ".join(name.split())) for name in found[present]]
     lines += [(1, line) for line in found[decisions]]
     for one in found[tasks]:
-        who_and_when = [said for name in task[1:] if (said := " ".join(one[name].split()))]
-        lines.append((2, one[task[0]].strip().rstrip(".") + (f" ({', '.join(who_and_when)})" if who_and_when else "")))
+        who, what, when = (" ".join(one[name].split()) for name in task)
+        about = ", ".join(filter(None, (who, when)))
+        lines.append((2, what.rstrip(".") + (f" ({about})" if what and about else "")))
     lines += [(3, line) for line in found[questions]]
     return [(part, " ".join(line.split())) for part, line in lines if line.strip()]
 
