@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from pathlib import Path
-from typing import cast
 
 from assistant.memory.loaders.encoding import decode
 from assistant.memory.loaders.extracted import Extracted, NoText
@@ -20,10 +19,10 @@ _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
 def load(path: Path, on_progress: Callable[[], None]) -> Extracted:
     """The headers that people read, and the text."""
-    mail = cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=policy.default))
+    mail = message_from_bytes(path.read_bytes(), policy=policy.default)
     on_progress()
     head = [(name, text) for name in _HEADERS if (text := _header(mail, name))]
-    body = mail.get_body(("plain", "html"))
+    body: MIMEPart | None = mail.get_body(("plain", "html"))
     if body is None and mail.get_content_maintype() == "multipart" and not mail.is_multipart():
         body = mail  # it says that it has parts, and has none
     text = _text(body, on_progress) if body else ""
@@ -43,7 +42,7 @@ def _header(mail: EmailMessage, name: str) -> str:
         return ""
 
 
-def _text(part: EmailMessage, on_progress: Callable[[], None]) -> str:
+def _text(part: MIMEPart, on_progress: Callable[[], None]) -> str:
     raw = part.get_payload(decode=True)  # of base64 and quoted-printable; None: the part has parts
     text = decode(raw, part.get_content_charset()) if isinstance(raw, bytes) and raw else ""
     return extract(text, on_progress).text if part.get_content_subtype() == "html" else text
