@@ -30,7 +30,7 @@ from assistant.memory.stemming import language_of
 from assistant.tasks.answering import answering
 from assistant.tasks.length import words_of
 from assistant.tasks.sources import source_of
-from assistant.tasks.summarize import SummaryOptions
+from assistant.tasks.summarizing import SummaryOptions
 from assistant.templates.library import BUILT_IN, read
 from assistant.templates.template import fill
 from models.store import Store

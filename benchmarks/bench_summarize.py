@@ -45,7 +45,7 @@ from assistant.memory.documents import load
 from assistant.memory.stemming import STOP_WORDS
 from assistant.tasks.finished import Finished
 from assistant.tasks.sources import Source, source_of
-from assistant.tasks.summarize import SummaryOptions
+from assistant.tasks.summarizing import SummaryOptions
 from models.paths import models_dir
 from models.store import Store
 

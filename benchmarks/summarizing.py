@@ -13,7 +13,7 @@ from assistant.engine.local import LocalEngine
 from assistant.memory.embedding import load_embedder
 from assistant.tasks.finished import Finished, Run
 from assistant.tasks.sources import Source
-from assistant.tasks.summarize import Summary, SummaryOptions, summarize
+from assistant.tasks.summarizing import Summary, SummaryOptions, summarize
 
 OPTIONS = GenerateOptions(temperature=0, draft="off", seed=1)
 T = TypeVar("T")

@@ -26,11 +26,11 @@ from assistant.cli.progress import ProgressBar
 from assistant.cli.writing import leave_stdout
 from assistant.engine.engine import GenerateOptions
 from assistant.memory.files import printable
-from assistant.tasks.batch import inputs, outputs
-from assistant.tasks.batch.inputs import Input, open_input
-from assistant.tasks.batch.job import SUFFIX, Fact, Job, Survey
-from assistant.tasks.batch.records import Broken, Fields, Record
-from assistant.tasks.batch.running import RETRIES, Done, EngineWorker, Failed, Worker, run, tasks_of
+from assistant.tasks.batching import inputs, outputs
+from assistant.tasks.batching.inputs import Input, open_input
+from assistant.tasks.batching.job import SUFFIX, Fact, Job, Survey
+from assistant.tasks.batching.records import Broken, Fields, Record
+from assistant.tasks.batching.running import RETRIES, Done, EngineWorker, Failed, Worker, run, tasks_of
 from assistant.tasks.opening import Opened
 from assistant.templates.library import Library
 from models.errors import Cancelled, UsageError, UserError
@@ -250,7 +250,7 @@ class _Counted:
 
 def _workers(loaded: Opened, jobs: int, engine: str | None, cleanup: contextlib.ExitStack) -> list[Worker]:
     if engine == "ray":
-        from assistant.tasks.batch.ray_cluster import Cluster, Plan
+        from assistant.tasks.batching.ray_cluster import Cluster, Plan
 
         cluster = Cluster(Plan.of(loaded.engine), jobs)
         cleanup.callback(cluster.close)
@@ -265,8 +265,8 @@ def workers_of(loaded: Opened, jobs: int) -> list[EngineWorker]:
     """As many as there are jobs: processes, or requests to a server at a time."""
     from assistant.engine.local import LocalEngine
     from assistant.engine.remote import RemoteEngine
-    from assistant.tasks.batch import endpoint
-    from assistant.tasks.batch.processes import engines
+    from assistant.tasks.batching import endpoint
+    from assistant.tasks.batching.processes import engines
 
     if isinstance(loaded.engine, RemoteEngine):
         return endpoint.workers(loaded.engine, jobs)

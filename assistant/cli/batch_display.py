@@ -10,7 +10,7 @@ import click
 
 from assistant.cli.writing import shortened
 from assistant.memory.files import printable
-from assistant.tasks.batch.job import Row
+from assistant.tasks.batching.job import Row
 
 SHOWN = 20  # failures that are listed
 

@@ -12,7 +12,7 @@ from assistant.memory.grounding import LINED_KINDS
 if TYPE_CHECKING:
     from assistant.memory.sentences import Span
     from assistant.tasks.sources import Source
-    from assistant.tasks.summarize import Summary
+    from assistant.tasks.summarizing import Summary
 
 _QUOTE = 110  # cells
 

@@ -18,9 +18,9 @@ _SHELLS = ("bash", "zsh", "fish")
 def completion(shell: str | None) -> None:
     """Print the script that completes commands, options, models and templates in a shell; by default in yours.
 
-        bash:  assistant completion bash > ~/.local/share/bash-completion/completions/assistant
-        zsh:   assistant completion zsh > ~/.zfunc/_assistant   (with ~/.zfunc in fpath)
-        fish:  assistant completion fish > ~/.config/fish/completions/assistant.fish
+    bash:  assistant completion bash > ~/.local/share/bash-completion/completions/assistant
+    zsh:   assistant completion zsh > ~/.zfunc/_assistant   (with ~/.zfunc in fpath)
+    fish:  assistant completion fish > ~/.config/fish/completions/assistant.fish
     """
     from assistant.cli import cli
 

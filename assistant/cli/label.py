@@ -26,15 +26,15 @@ from assistant.cli.progress import ProgressBar
 from assistant.cli.writing import leave_stdout, print_json, write_out
 from assistant.engine.counting import TokenCounter
 from assistant.memory.files import printable
-from assistant.tasks import label as labelling
+from assistant.tasks import labelling
 from assistant.tasks.agreement import Labels, folded, labels_in
 from assistant.tasks.asking import Asking, kept_in
-from assistant.tasks.batch import inputs
-from assistant.tasks.batch.inputs import open_input
-from assistant.tasks.batch.outputs import check_output
-from assistant.tasks.batch.records import Broken, Fields, Record, columns_of
-from assistant.tasks.batch.running import EngineWorker
-from assistant.tasks.label import Given, Labelled
+from assistant.tasks.batching import inputs
+from assistant.tasks.batching.inputs import open_input
+from assistant.tasks.batching.outputs import check_output
+from assistant.tasks.batching.records import Broken, Fields, Record, columns_of
+from assistant.tasks.batching.running import EngineWorker
+from assistant.tasks.labelling import Given, Labelled
 from models.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:

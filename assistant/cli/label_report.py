@@ -10,7 +10,7 @@ import click
 
 from assistant.cli.writing import print_table, shortened
 from assistant.tasks.agreement import Labels
-from assistant.tasks.label import Compared, Labelled
+from assistant.tasks.labelling import Compared, Labelled
 
 if TYPE_CHECKING:
     from assistant.tasks.probe import Learnt, Measured

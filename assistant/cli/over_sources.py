@@ -35,7 +35,7 @@ from models.files import write_whole
 
 if TYPE_CHECKING:
     from assistant.tasks.opening import Opened
-    from assistant.tasks.summarize import Reading
+    from assistant.tasks.summarizing import Reading
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 Check = Callable[[], None]  # raises Cancelled when the work is to be stopped

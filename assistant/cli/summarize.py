@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
     from assistant.tasks.opening import Opened
     from assistant.tasks.sources import Source
-    from assistant.tasks.summarize import Reading, Summary
+    from assistant.tasks.summarizing import Reading, Summary
 
 _GREEDY = {"temperature": 0.0, "seed": 0}  # the same summary each time
 
@@ -63,8 +63,8 @@ def summarize(
             frame, _by_template(template, language, cite), {"asked": {"template": template, "language": language}}
         )
         return
-    from assistant.tasks.summarize import SummaryOptions
-    from assistant.tasks.summarize import summarize as summarizing
+    from assistant.tasks.summarizing import SummaryOptions
+    from assistant.tasks.summarizing import summarize as summarizing
 
     wanted = SummaryOptions(style or "paragraph", words, language, focus)
     window = _asked_window(frame.options)

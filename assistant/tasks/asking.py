@@ -17,9 +17,9 @@ from pathlib import Path
 
 from assistant.engine.engine import GenerateOptions
 from assistant.tasks.answering import Answer
-from assistant.tasks.batch.job import SUFFIX, Job, Row
-from assistant.tasks.batch.records import Record
-from assistant.tasks.batch.running import Task, Worker, run
+from assistant.tasks.batching.job import SUFFIX, Job, Row
+from assistant.tasks.batching.records import Record
+from assistant.tasks.batching.running import Task, Worker, run
 from assistant.templates.template import Filled
 from models.paths import data_dir
 
@@ -48,7 +48,7 @@ class Asking:
         """Fill ``answers``; yields (done, total) texts. Ended early, it goes on with the next call.
 
         Raises:
-            as :func:`assistant.tasks.batch.running.run`; JobError: another process asks the same.
+            as :func:`assistant.tasks.batching.running.run`; JobError: another process asks the same.
         """
         # Texts of one language after another: their prompts begin alike, which is computed once.
         records = {record.number: record for record in map(_record, sorted(texts, key=self._filled.language_of))}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from assistant.engine.engine import Constraint, Event, GenerateOptions, Message, Result
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import stems
+from assistant.tasks.faithfulness import Point
 from assistant.tasks.length import alike
 from assistant.tasks.passages import Passage
 from assistant.tasks.styles import Asking, with_request
@@ -76,6 +77,26 @@ def concerns(told: Told, asking: Asking, text: str, *, keep: bool = False) -> Ge
     """Whether a whole source says anything on the focus: its own words say so, or the model does."""
     question, answers = asking.concerns()
     return (yield from _yes(told, asking, text, asking.about(text, question), answers, keep))
+
+
+def on_focus(
+    told: Told, asking: Asking, said: Sequence[Said], points: Sequence[Point], text: str
+) -> Generator[Event, None, list[Said]]:
+    """Those that concern the focus: they have words of it, or what they rest on has; or, where none has, the model says
+    so. All of them if it says so of none.
+
+    Args:
+        points: the same, with what they rest on in ``text``.
+    """
+    wanted = set(stems(asking.focus))
+    rests = [" ".join([point.text, *(text[start:end] for start, end in point.spans)]) for point in points]
+    found = [one for one, rest in zip(said, rests, strict=True) if wanted & set(stems(rest))]
+    if not found:
+        question, answers = asking.concerns()
+        for one in said:
+            if (yield from _yes(told, asking, one.text, asking.about(one.text, question), answers)):
+                found.append(one)
+    return found or list(said)
 
 
 def note_on(

@@ -137,6 +137,38 @@ _FOCUS = {
     "en": "Write only about this: {focus}. Leave out everything that does not concern it.",
     "ru": "Пиши только об этом: {focus}. Всё, что к этому не относится, опусти.",
 }
+# With a focus the request is about it: what is only added at the end of another is not heard by small models.
+_FOCUSED: dict[Style, dict[Language, str]] = {
+    "paragraph": {
+        "en": "What does the text say about this: {focus}? Write it {inlanguage} in flowing sentences, at most "
+        "{words} words, with the names, dates and amounts that belong to it. Everything in the text that does not "
+        "concern it is left out. No introduction.",
+        "ru": "Что сказано в тексте об этом: {focus}? Напиши это {inlanguage} связными предложениями, не больше "
+        "{words} слов, с именами, датами и числами, которые к этому относятся. Всё, что к этому не относится, опусти. "
+        "Без вступления.",
+    },
+    "bullets": {
+        "en": 'What does the text say about this: {focus}? Write it {inlanguage} as a list. Each line begins with "- '
+        '" and is one complete sentence with one fact about it, with names, dates and amounts. Everything in the text '
+        "that does not concern it is left out. No introduction.",
+        "ru": "Что сказано в тексте об этом: {focus}? Напиши это {inlanguage} списком. Каждая строка начинается с «- "
+        "» и содержит один факт об этом полным предложением, с именами, датами и числами. Всё, что к этому не "
+        "относится, опусти. Без вступления.",
+    },
+    "headline": {
+        "en": "Write one headline {inlanguage}, at most {words} words, for what the text says about this: {focus}. "
+        "One line, no quotation marks, nothing else.",
+        "ru": "Напиши {inlanguage} один заголовок, не больше {words} слов, к тому, что сказано в тексте об этом: "
+        "{focus}. Одна строка, без кавычек, и ничего больше.",
+    },
+    "tldr": {
+        "en": "What does the text say about this: {focus}? Say it {inlanguage} in one or two sentences, about {words} "
+        "words, with names and numbers. Nothing else.",
+        "ru": "Что сказано в тексте об этом: {focus}? Скажи это {inlanguage} одним или двумя предложениями, около "
+        "{words} слов, с именами и числами. Ничего больше.",
+    },
+}
+_FOCUSED["abstract"] = _FOCUSED["paragraph"]
 _CONCERNS = {
     "en": ("Does the text say anything about this: {focus}? Answer only Yes or No.", ("Yes", "No")),
     "ru": ("Сказано ли в тексте что-нибудь об этом: {focus}? Ответь только «Да» или «Нет».", ("Да", "Нет")),
@@ -205,9 +237,16 @@ class Asking:
         """What the style asks for. ``firmly``: about its language."""
         tongue = self.tongue
         points = points_of(words)
-        request = _REQUESTS[self.style][tongue].format(words=words, points=points, inlanguage=self._in_language)
+        focused = _FOCUSED.get(self.style) if self.focus else None
+        request = (focused or _REQUESTS[self.style])[tongue].format(
+            words=words, points=points, inlanguage=self._in_language, focus=self._focus
+        )
         request = f"{_ABOUT_NOTES[tongue]} {request}" if of_notes else request
-        lines = [request, self.on_focus, _FIRMLY[tongue].format(inlanguage=self._in_language) if firmly else ""]
+        lines = [
+            request,
+            "" if focused else self.on_focus,
+            _FIRMLY[tongue].format(inlanguage=self._in_language) if firmly else "",
+        ]
         return "\n".join(filter(None, lines))
 
     def concerns(self) -> tuple[str, tuple[str, str]]:

@@ -14,7 +14,7 @@ from assistant.tasks.faithfulness import Indexed
 from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.languages import known_language
 from assistant.tasks.length import words_of
-from assistant.tasks.summarize import Summary
+from assistant.tasks.summarizing import Summary
 
 if TYPE_CHECKING:
     from assistant.tasks.sources import Source

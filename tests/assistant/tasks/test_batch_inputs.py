@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from assistant.tasks.batch.inputs import open_input
-from assistant.tasks.batch.records import Broken, Fields, Record
+from assistant.tasks.batching.inputs import open_input
+from assistant.tasks.batching.records import Broken, Fields, Record
 from models.errors import Cancelled, UsageError
 
 

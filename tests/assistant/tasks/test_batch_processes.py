@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from assistant.engine.engine import GenerateOptions, LoadOptions
-from assistant.tasks.batch.job import Job
-from assistant.tasks.batch.processes import engines
-from assistant.tasks.batch.records import Record
-from assistant.tasks.batch.running import Done, EngineWorker, run, tasks_of
+from assistant.tasks.batching.job import Job
+from assistant.tasks.batching.processes import engines
+from assistant.tasks.batching.records import Record
+from assistant.tasks.batching.running import Done, EngineWorker, run, tasks_of
 from assistant.templates.template import Template
 from models import hardware
 from models.errors import DoesNotFit

@@ -21,10 +21,10 @@ from assistant.engine.calls import Choice
 from assistant.engine.engine import GenerateOptions, Result
 from assistant.engine.many import Request
 from assistant.engine.worker import EngineDied
-from assistant.tasks.batch import outputs, running
-from assistant.tasks.batch.job import Fact, Job, JobError
-from assistant.tasks.batch.records import Broken, Record
-from assistant.tasks.batch.running import Done, EngineWorker, Failed, Task, run, tasks_of
+from assistant.tasks.batching import outputs, running
+from assistant.tasks.batching.job import Fact, Job, JobError
+from assistant.tasks.batching.records import Broken, Record
+from assistant.tasks.batching.running import Done, EngineWorker, Failed, Task, run, tasks_of
 from assistant.templates.template import Template
 from models.errors import Cancelled, DoesNotFit, ModelError, NetworkError, UsageError, UserError
 from models.files import written_whole
@@ -96,10 +96,10 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from answering_engine import AnsweringEngine
 from assistant.engine.engine import GenerateOptions
-from assistant.tasks.batch import outputs
-from assistant.tasks.batch.job import Job
-from assistant.tasks.batch.records import Record
-from assistant.tasks.batch.running import EngineWorker, run, tasks_of
+from assistant.tasks.batching import outputs
+from assistant.tasks.batching.job import Job
+from assistant.tasks.batching.records import Record
+from assistant.tasks.batching.running import EngineWorker, run, tasks_of
 from assistant.templates.template import Template
 from models.files import written_whole
 
@@ -205,7 +205,7 @@ def test_another_input_is_refused_with_where_it_differs(tmp_path: Path) -> None:
 def test_two_processes_do_not_work_on_one_job(tmp_path: Path) -> None:
     path = tmp_path / "out.job"
     job = Job(path, FACTS)
-    script = "import sys; from pathlib import Path; from assistant.tasks.batch.job import *; Job(Path(sys.argv[1]), {})"
+    script = "import sys; import pathlib; from assistant.tasks.batching.job import *; Job(pathlib.Path(sys.argv[1]), {})"
     second = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert "Another process works on" in second.stderr
     job.close()

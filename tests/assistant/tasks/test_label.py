@@ -14,9 +14,9 @@ from assistant.engine.engine import GenerateOptions
 from assistant.tasks.agreement import Labels
 from assistant.tasks.answering import Answer
 from assistant.tasks.asking import Asking
-from assistant.tasks.batch.records import Record
-from assistant.tasks.batch.running import Task
-from assistant.tasks.label import (
+from assistant.tasks.batching.records import Record
+from assistant.tasks.batching.running import Task
+from assistant.tasks.labelling import (
     Given,
     choose_examples,
     compare,

@@ -15,7 +15,7 @@ from assistant.tasks.finished import Finished
 from assistant.tasks.length import around, words_of
 from assistant.tasks.sources import source_of
 from assistant.tasks.styles import Style
-from assistant.tasks.summarize import Reading, Summary, SummaryOptions, summarize
+from assistant.tasks.summarizing import Reading, Summary, SummaryOptions, summarize
 from models.errors import DoesNotFit, UsageError
 
 TOWNS = ["Arlen", "Bexley", "Corvo", "Delmar", "Esker", "Fallow", "Garnet", "Harrow", "Jessup", "Kelso", "Lorne"]

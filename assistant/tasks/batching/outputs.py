@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from assistant.tasks.batch.job import Row
-from assistant.tasks.batch.records import columns_of, ordered, outcome_of
+from assistant.tasks.batching.job import Row
+from assistant.tasks.batching.records import columns_of, ordered, outcome_of
 from models.errors import UsageError
 
 Format = Literal["jsonl", "csv", "tsv"]

@@ -15,7 +15,7 @@ import filelock
 
 from assistant.database import Database, Schema
 from assistant.tasks.answering import Answer
-from assistant.tasks.batch.records import Broken, Record
+from assistant.tasks.batching.records import Broken, Record
 from models.errors import Cancelled, UsageError, UserError
 
 SUFFIX = ".job"
@@ -30,7 +30,7 @@ class JobError(UserError):
 SCHEMA = Schema(
     name="the job",
     application_id=0x41534A42,  # "ASJB"
-    migrations="assistant.tasks.batch.job_migrations",
+    migrations="assistant.tasks.batching.job_migrations",
     version=1,
     fts=(),
     error=JobError,

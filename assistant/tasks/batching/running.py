@@ -13,9 +13,9 @@ from typing import Protocol, cast
 from assistant.engine.engine import Engine
 from assistant.engine.worker import EngineDied
 from assistant.tasks.answering import Answer, answering
-from assistant.tasks.batch.job import Job
-from assistant.tasks.batch.records import Broken, Record
-from assistant.tasks.batch.task import Task, tasks_of
+from assistant.tasks.batching.job import Job
+from assistant.tasks.batching.records import Broken, Record
+from assistant.tasks.batching.task import Task, tasks_of
 from models.errors import Cancelled, IntegrityError, ModelError, NetworkError, UserError
 
 __all__ = ["RETRIES", "Done", "EngineWorker", "Failed", "Task", "Worker", "run", "tasks_of"]
@@ -72,7 +72,7 @@ class EngineWorker:
 
     def answers(self, tasks: Iterator[Task]) -> Iterator[tuple[int, Answer | UserError]]:
         if hasattr(self.engine, "answer_many"):
-            from assistant.tasks.batch.together import ManyEngine, answer_together
+            from assistant.tasks.batching.together import ManyEngine, answer_together
 
             yield from answer_together(cast(ManyEngine, self.engine), tasks, self._answer, self._check)
             return

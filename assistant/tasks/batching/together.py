@@ -10,7 +10,7 @@ from assistant.engine.calls import Choice
 from assistant.engine.counting import TokenCounter
 from assistant.engine.engine import Engine, Result
 from assistant.tasks.answering import Answer, read
-from assistant.tasks.batch.task import Task
+from assistant.tasks.batching.task import Task
 from assistant.templates.chunked import room_for_part
 from assistant.templates.running import rating, steps_of
 from models.errors import UserError

@@ -7,7 +7,7 @@ common beginning once. Each worker is a thread that waits; the connections are s
 from __future__ import annotations
 
 from assistant.engine.remote import RemoteEngine
-from assistant.tasks.batch.running import EngineWorker
+from assistant.tasks.batching.running import EngineWorker
 
 
 def workers(engine: RemoteEngine, jobs: int) -> list[EngineWorker]:

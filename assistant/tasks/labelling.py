@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.tasks.agreement import Agreement, Labels, agreement, folded
 from assistant.tasks.answering import Answer
-from assistant.tasks.batch.records import Record
+from assistant.tasks.batching.records import Record
 from assistant.templates.library import Library
 from assistant.templates.template import Example, Filled, Language, fill
 from models.errors import UsageError

@@ -22,7 +22,7 @@ from assistant.engine.endpoint import is_loopback
 from assistant.engine.engine import Engine, LoadOptions
 from assistant.engine.worker import EngineDied
 from assistant.tasks.answering import Answer
-from assistant.tasks.batch.running import EngineWorker, Task
+from assistant.tasks.batching.running import EngineWorker, Task
 from models import errors
 from models.errors import Cancelled, NetworkError, UsageError, UserError
 

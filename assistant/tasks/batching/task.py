@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assistant.engine.engine import GenerateOptions
-from assistant.tasks.batch.records import Record, text_of
+from assistant.tasks.batching.records import Record, text_of
 from assistant.templates.template import Filled, Template, fill
 from models.errors import UsageError
 

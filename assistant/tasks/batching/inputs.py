@@ -19,7 +19,7 @@ from assistant.memory.files import open_regular
 from assistant.memory.loaders.encoding import encoding_of
 from assistant.memory.loaders.extracted import NoText
 from assistant.memory.loaders.table import delimiter_of
-from assistant.tasks.batch.records import NOT_UTF8, Broken, Fields, Record, distinct
+from assistant.tasks.batching.records import NOT_UTF8, Broken, Fields, Record, distinct
 from models.errors import Cancelled, UsageError
 
 Format = Literal["jsonl", "csv", "tsv", "lines"]
