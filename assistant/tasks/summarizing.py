@@ -25,6 +25,7 @@ from assistant.tasks.condensing import (
     hull,
     lines_of,
     note_on,
+    on_focus,
     sentences_of,
     tokens_of,
 )
@@ -227,16 +228,20 @@ class _Work:
         # Notes are taken in the language of the source, in which they can be checked best.
         self.noting = Asking(self.wanted.style, self.own_language, self.wanted.focus.strip())
         self.source_words = words_of(text)
-        self.words = self.wanted.words or default_words(self.wanted.style, self.source_words)
+        self.words = self.wanted.words or self._default_words()
         self.exactly = self.wanted.words is not None
         if self.exactly and self.source_words < around(self.words)[0]:
             self.remarks.append(
                 f"The text has {self.source_words:,} words: a summary of {self.words:,} would be longer than it. "
                 "Its length is that which suits the text."
             )
-            self.words, self.exactly = default_words(self.wanted.style, self.source_words), False
+            self.words, self.exactly = self._default_words(), False
         self.told = Told(self.call, self.count, self.options)
         self.indexed = Indexed(text)
+
+    def _default_words(self) -> int:
+        """On a focus there is less to say than on all of the text."""
+        return default_words(self.wanted.style, self.source_words // (4 if self.asking.focus else 1))
 
     def count(self, text: str) -> int:
         return self.engine.count_tokens([Message("user", text)]) - self._frame
@@ -260,6 +265,9 @@ class _Work:
                 return [Kept(Said(self.asking.nothing()), Point(self.asking.nothing(), (), ()))]
             raise DoesNotFit("The model wrote nothing.", "Try another model (-m) or another style.")
         yield Reading(self.tokens, self.tokens, "checking")
+        if self.asking.focus and len(said) > 1:
+            points = checked([one.text for one in said], self.indexed, within=[one.within for one in said])
+            said = yield from on_focus(self.told, self.asking, said, points, self.source.text)
         said = yield from fitting.in_language(said)
         kept = yield from fitting.mended(fitting.checked(said))
         kept = yield from fitting.fitted(kept, self.words, exactly=self.exactly, pools=pools)
