@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from assistant.engine.engine import Constraint, Event, GenerateOptions, Message, Result
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import stems
-from assistant.tasks.faithfulness import Point
+from assistant.tasks.faithfulness import Indexed, Point
 from assistant.tasks.length import alike
 from assistant.tasks.passages import Passage
 from assistant.tasks.styles import Asking, with_request
@@ -80,23 +80,27 @@ def concerns(told: Told, asking: Asking, text: str, *, keep: bool = False) -> Ge
 
 
 def on_focus(
-    told: Told, asking: Asking, said: Sequence[Said], points: Sequence[Point], text: str
+    told: Told, asking: Asking, said: Sequence[Said], points: Sequence[Point], indexed: Indexed
 ) -> Generator[Event, None, list[Said]]:
-    """Those that concern the focus: they have words of it, or what they rest on has; or, where none has, the model says
-    so. All of them if it says so of none.
+    """Those that concern the focus: they, or what they rest on, have its words, the rare ones first; where none has,
+    the model says which do.
 
     Args:
-        points: the same, with what they rest on in ``text``.
+        points: the same, with what they rest on.
     """
-    wanted = set(stems(asking.focus))
-    rests = [" ".join([point.text, *(text[start:end] for start, end in point.spans)]) for point in points]
-    found = [one for one, rest in zip(said, rests, strict=True) if wanted & set(stems(rest))]
+    held = {stem: indexed.by_stem[stem] for stem in set(stems(asking.focus)) if stem in indexed.by_stem}
+    weights = {stem: math.log(1 + len(indexed) / len(places)) for stem, places in held.items()}
+    found = []
+    for one, point in zip(said, points, strict=True):
+        has = set(stems(" ".join([point.text, *(indexed.text[start:end] for start, end in point.spans)])))
+        if weights and 2 * sum(weight for stem, weight in weights.items() if stem in has) >= sum(weights.values()):
+            found.append(one)
     if not found:
         question, answers = asking.concerns()
         for one in said:
             if (yield from _yes(told, asking, one.text, asking.about(one.text, question), answers)):
                 found.append(one)
-    return found or list(said)
+    return found
 
 
 def note_on(

@@ -23,6 +23,7 @@ _ATTEMPTS = 4  # to make one sentence longer or shorter
 _SHORTEST = 4  # words of a sentence
 _LOWER = 0.5  # what a point is worth that the model did not choose for the summary itself
 _MOST = 400  # candidates
+_NEARLY = 0.05  # of the words asked for: near enough not to look farther
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Fitting:
             pools: more sentences, the best first; each is asked for where those before it are not enough.
         """
         kept = _distinct(kept)
-        low, high = around(words) if exactly else (max(1, words // 2), max(2 * words, words + 20))
+        low, high = around(words) if exactly else (words // 2, 2 * words)
         total = sum(one.words for one in kept)
         if exactly and self.asking.style != "minutes":
             for pool in pools:
@@ -123,7 +124,7 @@ class Fitting:
         doubtful = any(one.point.unsupported for one in kept)
         filled = any(not one.chosen for one in kept)
         if exactly or self.asking.style != "minutes":  # a decision is marked rather than lost
-            kept = self._chosen(kept, low, high) if total > high or filled or doubtful else kept
+            kept = self._chosen(kept, low, high, words) if total > high or filled or doubtful else kept
         kept = _in_order(kept)
         if exactly:
             kept = yield from self._adjusted(kept, low, high)
@@ -140,14 +141,18 @@ class Fitting:
             words -= words_of(said[place].text)
         return [said[place] for place in sorted(found)]
 
-    def _chosen(self, kept: Sequence[Kept], low: int, high: int) -> list[Kept]:
+    def _chosen(self, kept: Sequence[Kept], low: int, high: int, words: int) -> list[Kept]:
         values = centrality([one.point.text for one in kept])
         worth = [
             # Each is worth something whatever it says, so that of two choices with the same words the fuller one wins.
             0.0 if one.point.unsupported else (0.1 + value) * one.words * (1.0 if one.chosen else _LOWER)
             for one, value in zip(kept, values, strict=True)
         ]
-        return [kept[place] for place in choose([one.words for one in kept], worth, low, high)]
+        lengths = [one.words for one in kept]
+        found = choose(lengths, worth, *around(words, _NEARLY))  # or else it would always be as long as it may be
+        if not low <= sum(lengths[place] for place in found) <= high:
+            found = choose(lengths, worth, low, high)
+        return [kept[place] for place in found]
 
     def _adjusted(self, kept: list[Kept], low: int, high: int) -> Generator[Event, None, list[Kept]]:
         """Single sentences made longer or shorter until the words are those asked for."""

@@ -24,9 +24,9 @@ def words_of(text: str) -> int:
     return sum(any(map(str.isalnum, word)) for word in _WORD.findall(_BULLET.sub("", text)))
 
 
-def around(words: int) -> tuple[int, int]:
+def around(words: int, tolerance: float = TOLERANCE) -> tuple[int, int]:
     """The least and the most words that still are so many."""
-    return math.ceil(words * (1 - TOLERANCE)), math.floor(words * (1 + TOLERANCE))
+    return math.ceil(words * (1 - tolerance)), math.floor(words * (1 + tolerance))
 
 
 def default_words(style: Style, source_words: int) -> int:

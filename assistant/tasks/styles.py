@@ -85,6 +85,36 @@ _BULLETS: dict[Language, str] = {
     "начинается с «- » и содержит один факт полным предложением: кто что сделал, с именами, датами и числами. Каждый "
     "факт один раз. Без вступления.",
 }
+_MEETING: dict[Language, tuple[str, dict[str, object]]] = {
+    "en": (
+        "Ann: So, the stall. Bert is ill, it's Ivo and me today. The tent has a hole.\nIvo: I'll get a new one by "
+        "Friday, for 80.\nAnn: Fine, buy it. And from now on we open at 9, not at 8.\nIvo: OK. Who pays for the "
+        "parking?\nAnn: No idea. I'll ask the council on Monday.",
+        {
+            "present": ["Ann", "Ivo"],
+            "decisions": ["A new tent is bought for 80.", "The stall opens at 9 instead of 8."],
+            "tasks": [
+                {"who": "Ivo", "task": "Buy a new tent", "by when": "Friday"},
+                {"who": "Ann", "task": "Ask the council who pays for the parking", "by when": "Monday"},
+            ],
+            "open questions": ["Who pays for the parking?"],
+        },
+    ),
+    "ru": (
+        "Анна: Так, про палатку. Борис болеет, сегодня мы с Ильёй. В тенте дыра.\nИлья: К пятнице куплю новый, за "
+        "восемь тысяч.\nАнна: Хорошо, покупай. И теперь открываемся в 9, а не в 8.\nИлья: Ладно. А кто платит за "
+        "стоянку?\nАнна: Не знаю. Спрошу в управе в понедельник.",
+        {
+            "присутствовали": ["Анна", "Илья"],
+            "решения": ["Купить новый тент за восемь тысяч.", "Палатка открывается в 9, а не в 8."],
+            "задачи": [
+                {"кто": "Илья", "задача": "Купить новый тент", "срок": "пятница"},
+                {"кто": "Анна", "задача": "Спросить в управе, кто платит за стоянку", "срок": "понедельник"},
+            ],
+            "открытые вопросы": ["Кто платит за стоянку?"],
+        },
+    ),
+}
 _REQUESTS: dict[Style, dict[Language, str]] = {
     "bullets": _BULLETS,
     "paragraph": {
@@ -200,7 +230,7 @@ class Asking:
     Attributes:
         language: of the summary: a code, a name, or :data:`~assistant.tasks.languages.SAME`.
         focus: what it is to be about; empty: everything.
-        shots: notes are asked for with examples.
+        shots: notes and minutes are asked for with examples.
     """
 
     style: Style
@@ -216,6 +246,15 @@ class Asking:
     def about(self, text: str, request: str) -> list[Message]:
         """A request about a text. Nothing in the text can end it."""
         return [Message("system", _SYSTEM[self.tongue]), Message("user", f"{_tagged(text)}\n\n{request}")]
+
+    def made_of(self, text: str, request: str) -> list[Message]:
+        """The request of :meth:`final` about a text. Minutes have an example: what is said becomes what was decided."""
+        system, asked = self.about(text, request)
+        if self.style != "minutes" or not self.shots:
+            return [system, asked]
+        meeting, minutes = _MEETING[self.tongue]
+        answer = json.dumps(minutes, ensure_ascii=False, separators=(",", ":"))
+        return [system, Message("user", f"{_tagged(meeting)}\n\n{self.final(0)}"), Message("assistant", answer), asked]
 
     def noting(self, text: str, *, before: str = "") -> list[Message]:
         """A note on a passage, with examples.
@@ -306,7 +345,7 @@ def sentence_constraint(least: int, most: int) -> Constraint:
 def minutes_constraint(asking: Asking) -> Constraint:
     """Minutes as JSON, which :func:`minutes_of` reads."""
     present, decisions, tasks, questions, task = _MINUTES[asking.tongue]
-    text = {"type": "string", "minLength": 20, "maxLength": _LONGEST_POINT}
+    text = {"type": "string", "minLength": 8, "maxLength": _LONGEST_POINT}
     short = {"type": "string", "maxLength": 80}
     # Who first: then the task is that person's.
     each = {"type": "object", "properties": {task[0]: short, task[1]: text, task[2]: short}, "required": list(task)}
@@ -333,7 +372,9 @@ def minutes_of(answer: str, asking: Asking) -> list[tuple[int, str]]:
         about = ", ".join(filter(None, (who, when)))
         lines.append((2, what.rstrip(".") + (f" ({about})" if what and about else "")))
     lines += [(3, line) for line in found[questions]]
-    return [(part, " ".join(line.split())) for part, line in lines if line.strip()]
+    return [
+        (part, said) for part, line in lines if (said := re.sub(r"^(?:-|\d{1,2}[.)])\s+", "", " ".join(line.split())))
+    ]
 
 
 def laid_out(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.engine.calls import completing, telling
 from assistant.engine.engine import Engine, Event, GenerateOptions, Message, Result
+from assistant.memory.stemming import stems
 from assistant.tasks.condensing import (
     NOTE_WORDS,
     EngineCall,
@@ -259,20 +260,29 @@ class _Work:
             whole = [Said(" ".join(self.source.text.split()))]
             return fitting.checked((yield from fitting.in_language(whole)))
         said, pools = yield from self._said()
+        if said and self.asking.focus:
+            said, pools = (yield from self._on_focus(said)), [self._own_sentences_on_focus]
         if not said:
             if self.asking.focus:
                 self.remarks.append(self.asking.nothing())
                 return [Kept(Said(self.asking.nothing()), Point(self.asking.nothing(), (), ()))]
             raise DoesNotFit("The model wrote nothing.", "Try another model (-m) or another style.")
         yield Reading(self.tokens, self.tokens, "checking")
-        if self.asking.focus and len(said) > 1:
-            points = checked([one.text for one in said], self.indexed, within=[one.within for one in said])
-            said = yield from on_focus(self.told, self.asking, said, points, self.source.text)
         said = yield from fitting.in_language(said)
         kept = yield from fitting.mended(fitting.checked(said))
         kept = yield from fitting.fitted(kept, self.words, exactly=self.exactly, pools=pools)
         self._remark_on_length(sum(one.words for one in kept))
         return kept
+
+    def _on_focus(self, said: list[Said]) -> Generator[Event, None, list[Said]]:
+        """Without what does not concern the focus; the source's own sentences on it where nothing is left."""
+        points = checked([one.text for one in said], self.indexed, within=[one.within for one in said])
+        found = yield from on_focus(self.told, self.asking, said, points, self.indexed)
+        return found or self._own_sentences_on_focus()
+
+    def _own_sentences_on_focus(self) -> list[Said]:
+        wanted = set(stems(self.asking.focus))
+        return [one for one in self._own_sentences() if wanted and wanted <= set(stems(one.text))]
 
     def _remark_on_length(self, words: int) -> None:
         low, high = around(self.words)
@@ -377,7 +387,7 @@ class _Work:
         found: list[str] = []
         for firmly in (False, True):
             request = self.asking.final(words, of_notes=of_notes, firmly=firmly)
-            result = yield from self.told.ask(self.asking.about(text, request), room, constraint, keep=keep)
+            result = yield from self.told.ask(self.asking.made_of(text, request), room, constraint, keep=keep)
             if self.asking.style == "minutes":
                 return [Said(line, within, heading) for heading, line in minutes_of(result.text, self.asking)]
             found = lines_of(result) if self.asking.style == "bullets" else sentences_of(result)
@@ -397,7 +407,11 @@ class _Work:
 
     def _room(self) -> int:
         """For a text that the summary is made of at once."""
-        request = self.asking.about("", self.asking.final(999, of_notes=True, firmly=True))
+        for shots in (True, False):
+            self.asking = replace(self.asking, shots=shots)
+            request = self.asking.made_of("", self.asking.final(999, of_notes=True, firmly=True))
+            if self.engine.count_tokens(request) < self.window // 3:
+                break
         return self._beside(request, self._answer_tokens())
 
     def _room_for_notes(self) -> int:
