@@ -1,0 +1,198 @@
+"""Every recipe of docs/scripting.md, run by ``sh`` as it is written there, on the smallest models."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "scripting.md").read_text(encoding="utf-8")
+_PARTS = re.split(r"^### (.+)\n", GUIDE.partition("\n## Recipes\n")[2], flags=re.MULTILINE)[1:]
+RECIPES = dict(zip(_PARTS[::2], _PARTS[1::2], strict=True))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a recipe runs, as a user has it: the program is in PATH, the model is set."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    for name, value in {"MODEL": "tiny", "MAX_TOKENS": "60", "DRAFT": "off", "PROMPT_CACHE": "false"}.items():
+        monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    return folder
+
+
+def blocks(recipe: str, language: str) -> str:
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", RECIPES[recipe], re.MULTILINE | re.DOTALL))
+
+
+def follow(recipe: str) -> str:
+    """Run its lines, up to the first that fails; what was said on stderr."""
+    command = ["sh", "-eu", "-c", blocks(recipe, "sh")]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"there is no {program}")
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def read(path: Path) -> str:
+    """What a recipe wrote: something."""
+    text = path.read_text(encoding="utf-8")
+    assert text.strip()
+    return text
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_there_are_ten_and_each_has_a_test() -> None:
+    assert len(RECIPES) == 10
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in RECIPES if source.count(f'follow("{name}")') == 0] == []
+
+
+@needs("git")
+def test_release_notes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"NAME": "Anna", "EMAIL": "anna@example.org"}.items():
+        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], check=True, capture_output=True)
+
+    git("init")
+    git("commit", "--allow-empty", "-m", "The beginning")
+    git("tag", "-a", "v1.0", "-m", "v1.0")
+    git("commit", "--allow-empty", "-m", "Letters are printed in colour")
+    git("commit", "--allow-empty", "-m", "A printer that is off is told of")
+    follow("Release notes from the log of git")
+    title, _, rest = read(folder / "RELEASE.md").partition("\n\n")
+    assert title == "# Since v1.0"
+    assert rest.strip()
+    assert not (folder / "notes.new").exists()
+
+
+@needs("jq")
+def test_digest_of_an_inbox(folder: Path) -> None:
+    mail = "From: anna@example.org\nSubject: The boiler\n\nThe boiler leaks since Friday.\n"
+    write(folder, {"inbox/1.eml": mail, "inbox/2.txt": "Lunch is at noon.", "inbox/3.eml": "\n", "inbox/old.eml": mail})
+    os.utime(folder / "inbox" / "old.eml", (0, 0))
+    assert "could not be read" in follow("A digest of the inbox")
+    rows = [json.loads(line) for line in read(folder / "digest.jsonl").splitlines()]
+    assert {row["source"]: "summary" in row for row in rows} == {
+        "inbox/1.eml": True,
+        "inbox/2.txt": True,
+        "inbox/3.eml": False,
+    }
+    assert len(re.findall(r"^- inbox/\d\.\w+: \S", read(folder / "digest.txt"), re.MULTILINE)) == 3
+
+
+def test_labels_of_a_table(folder: Path) -> None:
+    write(
+        folder,
+        {
+            "tickets.csv": 'id,text\n1,"It crashes, always."\n2,Please add a dark mode.\n3,How do I print?\n',
+            "rules.txt": "bug: it does not work.\nfeature: asks for something new.\nquestion: asks how.\n",
+        },
+    )
+    follow("Labels for a table")
+    rows = table(folder / "labelled.csv")
+    assert [*rows[0]] == ["id", "text", "label", "confidence", "by"]
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert {row["label"] for row in rows} <= {"bug", "feature", "question"}
+    assert sum(json.loads(read(folder / "report.json"))["labels"].values()) == 3
+    assert "correct" in read(folder / "unsure.csv").partition("\n")[0]
+
+
+def test_minutes(folder: Path, monkeypatch: pytest.MonkeyPatch, draft: Path) -> None:
+    monkeypatch.setenv("ASSISTANT_MODEL", str(draft))  # the smallest model finds nothing to write down
+    notes = "Present: Anna, Boris.\n\nWe agreed to launch on 12 June. Boris orders two servers by Friday.\n"
+    write(folder, {"meetings/may.md": notes})
+    follow("Minutes of meetings")
+    assert read(folder / "minutes" / "may.md.txt").startswith("#")
+
+
+def test_incident_summary(folder: Path) -> None:
+    log = "10:00:01 INFO start\n10:02:07 ERROR the disk sda1 is full\n10:02:09 WARN order 8 is tried again\n"
+    write(folder, {"logs/a.log": log, "logs/b.log": "10:00:00 INFO nothing\n"})
+    follow("What happened, from logs")
+    assert "INFO" not in read(folder / "recent.txt")
+    assert read(folder / "incident.txt").startswith("- ")
+
+
+def test_logs_without_warnings_ask_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_MODEL", "no-such-model")
+    write(folder, {"logs/a.log": "10:00:01 INFO start\n"})
+    follow("What happened, from logs")
+    assert not (folder / "incident.txt").exists()
+
+
+def test_chapters_of_a_book(folder: Path) -> None:
+    first = "Chapter 1\n\nAnna came to the mill in 1911. The miller was out, and she waited by the river until dusk.\n"
+    write(folder, {"book.txt": f"The Mill\n\n{first}\nChapter 2\n\nThe miller came home and sold her the orchard.\n"})
+    follow("The chapters of a book")
+    assert sorted(path.name for path in (folder / "summaries").iterdir()) == ["01.txt.txt", "02.txt.txt"]
+    assert all(read(path) for path in (folder / "summaries").iterdir())
+
+
+def test_a_russian_contract_in_an_old_encoding(folder: Path) -> None:
+    contract = "Иван Петров сдаёт Анне Смирновой квартиру в Казани с 1 июня 2026 года за 30 000 рублей в месяц.\n"
+    (folder / "договоры").mkdir()
+    (folder / "договоры" / "аренда.txt").write_bytes(contract.encode("cp1251"))
+    follow("Коротко о договорах")
+    head, _, text = read(folder / "коротко.txt").partition("\n")
+    assert head == "==> договоры/аренда.txt <=="
+    assert len(re.findall("[а-яё]", text)) > 10
+
+
+def test_invoices_as_a_table(folder: Path) -> None:
+    write(folder, {f"invoices/{n}.txt": f"Acme Ltd\nInvoice {n}\n3 May 2026\nTotal: {n}50 EUR\n" for n in (1, 2)})
+    follow("Invoices as a table")
+    rows = table(folder / "invoices.csv")
+    assert [row["source"] for row in rows] == ["invoices/1.txt", "invoices/2.txt"]
+    assert [*rows[0]] == ["source", *(f"output.{name}" for name in ("firm", "number", "date", "total"))]
+    assert all(float(row["output.total"]) >= 0 for row in rows)
+
+
+def test_translating_a_folder_asks_about_new_texts_only(folder: Path) -> None:
+    write(folder, {"texts/a b.txt": "Good morning.", "texts/two.txt": "Good night.", "german/two.txt.txt": "Mine."})
+    follow("A folder in another language")
+    assert read(folder / "german" / "a b.txt.txt")
+    assert read(folder / "german" / "two.txt.txt") == "Mine."
+    assert len([*(folder / "german").iterdir()]) == 2
+
+
+@needs("make")
+def test_make_asks_about_what_has_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, {"Makefile": blocks("Only what has changed", "make"), "notes/a.md": "The boiler leaks since Friday."})
+    follow("Only what has changed")
+    read(folder / "notes" / "a.tldr")
+    monkeypatch.setenv("ASSISTANT_MODEL", "no-such-model")
+    follow("Only what has changed")
+    write(folder, {"notes/b.md": "Lunch is at noon."})
+    with pytest.raises(AssertionError, match="no-such-model"):
+        follow("Only what has changed")
+    assert not (folder / "notes" / "b.tldr").exists()
