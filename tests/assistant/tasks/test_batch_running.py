@@ -205,7 +205,7 @@ def test_another_input_is_refused_with_where_it_differs(tmp_path: Path) -> None:
 def test_two_processes_do_not_work_on_one_job(tmp_path: Path) -> None:
     path = tmp_path / "out.job"
     job = Job(path, FACTS)
-    script = "import sys; import pathlib; from assistant.tasks.batching.job import *; Job(pathlib.Path(sys.argv[1]), {})"
+    script = "import sys, pathlib; from assistant.tasks.batching.job import *; Job(pathlib.Path(sys.argv[1]), {})"
     second = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert "Another process works on" in second.stderr
     job.close()
