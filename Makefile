@@ -41,8 +41,9 @@ format: setup-dev ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup-dev ## write docs/cli.md anew from --help
+docs: setup-dev ## write docs/cli.md and the man page anew from --help
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_man.py
 
 benchmarks: setup-dev models ## measure, and write benchmarks/results
 	for b in benchmarks/bench_*.py; do $(BIN)/python $$b || exit; done

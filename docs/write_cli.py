@@ -15,12 +15,12 @@ CLI_MD = Path(__file__).with_name("cli.md")
 def document() -> str:
     """The help of every command, as Markdown."""
     parts = ["# Command line", "", "Written by `make docs` from `--help`; do not edit it here.", ""]
-    for context in _contexts(cli, "assistant", None):
+    for context in contexts(cli, "assistant", None):
         parts += [f"## {context.command_path}", "", "```", context.get_help().rstrip(), "```", ""]
     return "\n".join(parts)
 
 
-def _contexts(command: click.Command, name: str, parent: click.Context | None) -> Iterator[click.Context]:
+def contexts(command: click.Command, name: str, parent: click.Context | None) -> Iterator[click.Context]:
     context = click.Context(
         command, parent, info_name=name, terminal_width=100, max_content_width=100, **command.context_settings
     )
@@ -29,7 +29,7 @@ def _contexts(command: click.Command, name: str, parent: click.Context | None) -
         for inner in command.list_commands(context):
             found = command.get_command(context, inner)
             assert found is not None, inner
-            yield from _contexts(found, inner, context)
+            yield from contexts(found, inner, context)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,6 +64,16 @@ class _Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+class _Help(click.HelpFormatter):
+    """Paragraphs that are indented are examples, and stay as they are."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(re.sub(r"(\A|\n\n)(?=  )", "\\1\b\n", text))
+
+
+click.Context.formatter_class = _Help  # of all commands
 
 
 @click.group(cls=_Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

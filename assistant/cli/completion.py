@@ -16,11 +16,13 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.command(short_help="Print the script that completes commands in bash, zsh or fish.")
 @click.argument("shell", type=click.Choice(_SHELLS), required=False)
 def completion(shell: str | None) -> None:
-    """Print the script that completes commands, options, models and templates in a shell; by default in yours.
+    """Print the script that completes commands, options, models and templates in a shell.
 
-    bash:  assistant completion bash > ~/.local/share/bash-completion/completions/assistant
-    zsh:   assistant completion zsh > ~/.zfunc/_assistant   (with ~/.zfunc in fpath)
-    fish:  assistant completion fish > ~/.config/fish/completions/assistant.fish
+        bash:  assistant completion bash > ~/.local/share/bash-completion/completions/assistant
+        zsh:   assistant completion zsh > ~/.zfunc/_assistant   (with ~/.zfunc in fpath)
+        fish:  assistant completion fish > ~/.config/fish/completions/assistant.fish
+
+    Without a name it is the script of your shell.
     """
     from assistant.cli import cli
 

@@ -19,15 +19,15 @@ RECIPES = dict(zip(_PARTS[::2], _PARTS[1::2], strict=True))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a recipe runs, as a user has it: the program is in PATH, the model is set."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    for name, value in {"MODEL": "tiny", "MAX_TOKENS": "60", "DRAFT": "off", "PROMPT_CACHE": "false"}.items():
-        monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    home.mkdir()
+    (home / "config.toml").write_text('model = "tiny"\nmax_tokens = 60\ndraft = "off"\nprompt_cache = false\n')
     return folder
 
 
