@@ -82,8 +82,8 @@ def concerns(told: Told, asking: Asking, text: str, *, keep: bool = False) -> Ge
 def on_focus(
     told: Told, asking: Asking, said: Sequence[Said], points: Sequence[Point], indexed: Indexed
 ) -> Generator[Event, None, list[Said]]:
-    """Those that concern the focus: they, or what they rest on, have its words, the rare ones first; where none has,
-    the model says which do.
+    """Those that concern the focus: they, or what they rest on, have its words, the rare ones first. Where the
+    source does not have them all, the model says which do.
 
     Args:
         points: the same, with what they rest on.
@@ -95,7 +95,7 @@ def on_focus(
         has = set(stems(" ".join([point.text, *(indexed.text[start:end] for start, end in point.spans)])))
         if weights and 2 * sum(weight for stem, weight in weights.items() if stem in has) >= sum(weights.values()):
             found.append(one)
-    if not found:
+    if not found and len(held) < len(set(stems(asking.focus))):
         question, answers = asking.concerns()
         for one in said:
             if (yield from _yes(told, asking, one.text, asking.about(one.text, question), answers)):

@@ -377,6 +377,9 @@ def minutes_of(answer: str, asking: Asking) -> list[tuple[int, str]]:
     ]
 
 
+_NONE = re.compile(r"(?:no|none|not|n/a|нет|не|отсутств\w+)\b(?:\W+\w+){0,3}\W*", re.IGNORECASE)  # No open questions.
+
+
 def laid_out(
     points: Sequence[Point], parts: Sequence[int], style: Style, headings: Sequence[str], marks: Sequence[str] = ()
 ) -> str:

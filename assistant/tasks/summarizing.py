@@ -30,7 +30,7 @@ from assistant.tasks.condensing import (
     sentences_of,
     tokens_of,
 )
-from assistant.tasks.faithfulness import Indexed, Point
+from assistant.tasks.faithfulness import Indexed, Point, evidence
 from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.fitting import Fitting, Kept
 from assistant.tasks.languages import code_of, is_in, known_language
@@ -59,6 +59,7 @@ MEETING = 1600  # tokens that minutes are taken of
 _PASSAGES = 14  # of a short text
 _PARAGRAPH = 120  # words that a small model writes at a time
 _NOTES = 4  # words of notes from which one word of the summary is made, at most
+_EXCERPTS = 12  # places that have the words of the focus
 _SHORT_ENOUGH = 12  # words: such a text is its own summary
 
 
@@ -275,10 +276,20 @@ class _Work:
         return kept
 
     def _on_focus(self, said: list[Said]) -> Generator[Event, None, list[Said]]:
-        """Without what does not concern the focus; the source's own sentences on it where nothing is left."""
-        points = checked([one.text for one in said], self.indexed, within=[one.within for one in said])
-        found = yield from on_focus(self.told, self.asking, said, points, self.indexed)
-        return found or self._own_sentences_on_focus()
+        """Without what does not concern the focus. Where nothing is left, what the model says of those places of the
+        source that have its words; or these themselves."""
+
+        def concerning(said: Sequence[Said]) -> Generator[Event, None, list[Said]]:
+            points = checked([one.text for one in said], self.indexed, within=[one.within for one in said])
+            return (yield from on_focus(self.told, self.asking, said, points, self.indexed))
+
+        found = yield from concerning(said)
+        own = [] if found else self._own_sentences_on_focus()
+        if own:
+            point = Point("", tuple(one.within for one in own[:_EXCERPTS] if one.within), ())
+            excerpt = evidence(self.indexed, point, self._room(), self.count)
+            found = yield from concerning((yield from self._final(excerpt, self.words, None, 0)))
+        return found or own
 
     def _own_sentences_on_focus(self) -> list[Said]:
         wanted = set(stems(self.asking.focus))
