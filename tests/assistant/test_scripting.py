@@ -1,4 +1,4 @@
-"""Every recipe of docs/scripting.md, run by ``sh`` as it is written there, on the smallest models."""
+"""docs/scripting.md: every recipe run by ``sh`` as it is written there, on the smallest models; exit codes and JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from models import errors
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "scripting.md").read_text(encoding="utf-8")
 _PARTS = re.split(r"^### (.+)\n", GUIDE.partition("\n## Recipes\n")[2], flags=re.MULTILINE)[1:]
@@ -196,3 +198,52 @@ def test_make_asks_about_what_has_changed(folder: Path, monkeypatch: pytest.Monk
     with pytest.raises(AssertionError, match="no-such-model"):
         follow("Only what has changed")
     assert not (folder / "notes" / "b.tldr").exists()
+
+
+def section(title: str) -> dict[str, str]:
+    """The rows of the table of a section, by their first cell."""
+    text = GUIDE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (\S.*?) \| (.+) \|$", text, re.MULTILINE)
+    return {first: rest for first, rest in rows if not first.startswith("---")}
+
+
+def test_all_exit_codes_are_in_the_guide() -> None:
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
+    assert {int(code) for row in section("Exit codes") for code in row.split(", ")} == codes | {0, 141, 143}
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("assistant classify --labels a,b short.txt", 0),
+        ("assistant translate no-such.txt", 1),
+        ("assistant classify short.txt", 2),
+        ("assistant translate < /dev/null", 2),
+        ("assistant translate -m no-such-model short.txt", 3),
+        ('assistant extract --schema "name" -o context_length 256 long.txt', 4),
+        ("assistant translate --endpoint http://127.0.0.1:9 short.txt", 5),
+    ],
+)
+def test_exit_codes_are_those_of_the_guide(folder: Path, line: str, code: int) -> None:
+    write(folder, {"short.txt": "What a lovely day.", "long.txt": "The sea is blue and the sky is grey. " * 200})
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ("summarize --style headline", ("all", "`summarize`")),
+        ("classify --labels a,b", ("all", "the five", "`classify`")),
+        ("proofread", ("all", "the five", "`proofread`")),
+    ],
+)
+def test_the_guide_names_what_is_in_the_json(folder: Path, line: str, rows: tuple[str, ...]) -> None:
+    """As cron runs it: no terminal, no HOME, no locale."""
+    write(folder, {"short.txt": "Anna are here."})
+    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("ASSISTANT_")}
+    command = ["assistant", *line.split(), "--json", "short.txt"]
+    done = subprocess.run(command, capture_output=True, env=kept, stdin=subprocess.DEVNULL, check=True)
+    assert b"\x1b" not in done.stdout + done.stderr
+    named = section("JSON")
+    assert json.loads(done.stdout).keys() <= {name for row in rows for name in re.findall(r"`(\w+)`", named[row])}
