@@ -18,7 +18,7 @@ from assistant.memory.stemming import stems
 from assistant.tasks.faithfulness import Indexed, Point
 from assistant.tasks.length import alike
 from assistant.tasks.passages import Passage
-from assistant.tasks.styles import Asking, with_request
+from assistant.tasks.prompting import Asking, with_request
 
 EngineCall = Callable[[Sequence[Message], GenerateOptions], Generator[Event, None, Result]]
 
@@ -121,6 +121,9 @@ def note_on(
             return []
         shown = with_request(shown, asking.on_focus)
     note = yield from _sentence(told, asking, shown)
+    if asking.shots and asking.echoes(note, f"{said} {passage.heading}"):
+        plain = replace(asking, shots=False)
+        note = yield from _sentence(told, plain, with_request(plain.noting(said), plain.on_focus))
     known = not note or any(alike(note, other.text) for other in before[-_LATEST:])
     return [] if known else [Said(note, (passage.start, passage.end))]
 

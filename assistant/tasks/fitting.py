@@ -13,7 +13,7 @@ from assistant.tasks.condensing import Said, Told, sentences_of, tokens_of
 from assistant.tasks.faithfulness import Indexed, Point, check, evidence, mend
 from assistant.tasks.languages import is_in
 from assistant.tasks.length import alike, around, centrality, choose, words_of
-from assistant.tasks.styles import Asking, sentence_constraint
+from assistant.tasks.prompting import Asking, sentence_constraint
 
 if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder

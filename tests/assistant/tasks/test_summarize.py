@@ -329,3 +329,35 @@ def test_a_run_that_was_stopped_goes_on_from_what_is_finished() -> None:
     assert found.summary == summary_of(text, engine=whole).summary
     assert again.reused == 11
     assert len(engine.asked) == len(whole.asked) - 11
+
+
+def test_a_note_that_repeats_an_example_is_asked_for_without_examples() -> None:
+    text = book(100)
+
+    def say(message: str) -> str:
+        return "Kelso planted its orchard." if is_note(message) else copying(3)(message)
+
+    lengths: list[int] = []
+
+    class Listening(AnsweringEngine):
+        def generate(self, messages, options):  # type: ignore[no-untyped-def]
+            lengths.append(len(messages))
+            return super().generate(messages, options)
+
+    engine = Listening(say, window=2048)
+    summary_of(text, engine=engine, style="bullets", words=200)
+    assert 2 in lengths
+    assert 6 in lengths
+
+
+def test_a_text_with_nothing_for_minutes_says_so() -> None:
+    empty = json.dumps({"present": [], "decisions": ["No decisions were made."], "tasks": [], "open questions": []})
+    found = summary_of(book(10), lambda message: empty, style="minutes")
+    assert found.summary == ""
+    assert "nothing for minutes" in found.notes[0]
+
+
+def test_a_model_that_says_nothing_leaves_the_text_to_speak() -> None:
+    found = summary_of(book(60), lambda message: "", words=60)
+    low, high = around(60)
+    assert low <= found.words <= high
