@@ -28,12 +28,13 @@ from assistant.cli.question import is_piped
 from assistant.cli.writing import print_json
 from assistant.engine.engine import Delta, Engine, Event, Progress, Result
 from assistant.memory.files import printable
-from assistant.tasks.finished import Finished, Run
-from assistant.tasks.sources import Source, Unread, read_sources
+from assistant.tasks.finished import Finished, FinishedError, Run
+from assistant.tasks.sources import STDIN, Source, Unread, read_sources
 from models.errors import Cancelled, DoesNotFit, UsageError, UserError
 from models.files import write_whole
 
 if TYPE_CHECKING:
+    from assistant.settings import Settings
     from assistant.tasks.opening import Opened
     from assistant.tasks.summarizing import Reading
 
@@ -126,7 +127,7 @@ def over_sources(frame: Frame, work_for: Callable[[Opened], Work], about: dict[s
     Raises:
         UserError: there is only one source, and it failed; or the model cannot be used.
         Cancelled: Ctrl+C, SIGTERM; what is finished stays finished for ``--resume``.
-        SystemExit: 1: something failed.
+        SystemExit: 1: something failed, or there was no text at all.
     """
     names = frame.names or _piped()
     results = _Results(frame, several=len(names) > 1 or _is_many(names[0]))
@@ -134,7 +135,7 @@ def over_sources(frame: Frame, work_for: Callable[[Opened], Work], about: dict[s
     opened = load(frame.model, frame.options, settings, endpoint=frame.endpoint)
     about |= {"model": opened.name}
     with (
-        Finished.open() if settings.history else Finished.in_memory() as finished,
+        _finished(frame, settings) as finished,
         contextlib.closing(_Over(opened, frame, work_for(opened), finished, repr(about))) as over,
     ):
         try:
@@ -146,11 +147,24 @@ def over_sources(frame: Frame, work_for: Callable[[Opened], Work], about: dict[s
                     else:
                         shown.show(event)
         except Cancelled as stopped:
-            kept = "What is finished is kept: the same command with --resume goes on." if settings.history else None
+            kept = "What is finished is kept: the same command with --resume goes on." if finished.is_kept else None
             raise Cancelled("Stopped.", kept) from stopped
         over.done()
-    if results.failed:
+    if results.failed or not results.any:
         sys.exit(1)
+
+
+def _finished(frame: Frame, settings: Settings) -> Finished:
+    """The table of finished work; in memory where nothing is to be stored, or, unless it is to be resumed, can be."""
+    if not settings.history:
+        return Finished.in_memory()
+    try:
+        return Finished.open()
+    except FinishedError as error:
+        if frame.resume:
+            raise
+        click.echo(f"warning: an interrupted run cannot be resumed: {error.message}", err=True)
+        return Finished.in_memory()
 
 
 class _Over:
@@ -179,7 +193,7 @@ class _Over:
 
     def _one(self, source: Source | Unread, engine: Engine) -> Generator[Event | Reading, None, Outcome]:
         if isinstance(source, Unread):
-            raise _NotRead(f"{printable(source.name)} {source.reason}.")
+            raise _NotRead(f"{'Standard input' if source.name == STDIN else printable(source.name)} {source.reason}.")
         self._check()
         run = self._finished.run(f"{self._key} {source.digest}", self._model_key, resume=self._resume)
         self._runs.append(run)
@@ -232,8 +246,7 @@ class _Over:
 
     def done(self) -> None:
         """All results are out: nothing has to be resumed."""
-        for run in self._runs:
-            run.done()
+        self._finished.done(self._runs)
 
     def close(self) -> None:
         for engine in self._engines:
@@ -284,7 +297,7 @@ class _Results:
         self._several = several
         self._taken: set[Path] = set()
         self._first = True
-        self.failed = False
+        self.failed = self.any = False
         if frame.out:
             try:
                 frame.out.mkdir(parents=True, exist_ok=True)
@@ -299,6 +312,10 @@ class _Results:
         Raises:
             UserError: it is the only one, and failed; or its file cannot be written. OSError: standard output is gone.
         """
+        if isinstance(source, Unread) and not source.missed:
+            click.echo(f"{printable(source.name)} {source.reason}.", err=True)
+            return
+        self.any = True
         if isinstance(outcome, UserError):
             self._put_error(source.name, outcome, about)
             return

@@ -32,7 +32,7 @@ from assistant.memory.files import (
     why_not_read,
 )
 from assistant.memory.loaders.encoding import clean, decode
-from assistant.memory.loaders.extracted import Extracted, NoText
+from assistant.memory.loaders.extracted import Extracted, NoText, WithoutText
 from models.errors import UserError
 
 __all__ = [
@@ -154,7 +154,7 @@ def load(path: Path, *, max_bytes: int = MAX_BYTES) -> Document:
     path = Path(os.path.abspath(path))
     try:
         if sort := sort_without_text(path):
-            raise NoText(f"is {sort}: no text to read")
+            raise WithoutText(f"is {sort}: no text to read")
         return _load(path, max_bytes)
     except NoText as error:
         raise Unreadable(path, str(error)) from error
@@ -202,14 +202,14 @@ def _load(path: Path, max_bytes: int) -> Document:
     if stat.S_ISDIR(about.st_mode):
         raise NoText("is a folder")
     if not stat.S_ISREG(about.st_mode):
-        raise NoText(NOT_A_FILE)
+        raise WithoutText(NOT_A_FILE)
     with open(path, "rb", opener=open_regular) as file:
         about = os.fstat(file.fileno())
         head = file.read(4096)
         kind = _kind(path, head)
         limit = max_bytes if kind not in _PARSED or kind == "html" else max_bytes * _PICTURES
         if not head:
-            raise NoText("is empty")
+            raise WithoutText("is empty")
         if about.st_size > limit:
             raise NoText(f"is too long: {_megabytes(about.st_size)}, and {_megabytes(limit)} is the most")
         raw = b"" if kind in _PARSED else head + file.read(limit + 1 - len(head))
@@ -287,7 +287,7 @@ def _document(path: Path, kind: Kind, extracted: Extracted) -> Document:
             length += len(parts[-1])
         text = "".join(parts)
     if not text.strip():
-        raise NoText("has only white space")
+        raise WithoutText("has only white space")
     title = extracted.title or (_first_heading(text) if kind in _WITH_MARKDOWN else "")
     title = " ".join(clean(title).split()) or (path.name if kind == "code" else path.stem.replace("_", " "))
     return Document(path, kind, printable(title[:_LONGEST_TITLE]), text, tuple(pages))

@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -83,6 +83,11 @@ class Finished:
         """A table that is forgotten at the end: nothing is written to the disk."""
         return cls(None)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is finished outlives this process."""
+        return self.database.path is not None
+
     def run(self, key: str, model_key: str, *, resume: bool = False) -> Run:
         """Begin a run, or go on with it.
 
@@ -92,6 +97,12 @@ class Finished:
             resume: use what an earlier run of this key has finished; else all is asked anew.
         """
         return Run(self.database, _digest(key), model_key, resume)
+
+    def done(self, runs: Iterable[Run]) -> None:
+        """They have come to their end: nothing of them is kept. What cannot be removed goes with its age."""
+        with suppress(FinishedError):
+            self.database.write_many("DELETE FROM calls WHERE run = ?", ((run.key,) for run in runs))
+            self.database.forget_removed()
 
     def close(self) -> None:
         self.database.close()
@@ -104,11 +115,11 @@ class Finished:
 
 
 class Run:
-    """One run. :attr:`reused` counts the calls that were answered from the table."""
+    """One run. :attr:`key` is its digest; :attr:`reused` counts the calls that were answered from the table."""
 
     def __init__(self, database: Database, run: str, model_key: str, resume: bool):
         self._database = database
-        self._run = run
+        self.key = run
         self._model_key = model_key
         self._resume = resume
         self._asked: Counter[str] = Counter()
@@ -154,7 +165,7 @@ class Run:
         if not self._resume:
             return None
         rows = self._database.rows(
-            "SELECT result FROM calls WHERE run = ? AND call = ? AND number = ?", self._run, *place
+            "SELECT result FROM calls WHERE run = ? AND call = ? AND number = ?", self.key, *place
         )
         with contextlib.suppress(ValueError):  # of another version of this program
             return json.loads(rows[0]["result"]) if rows else None
@@ -176,14 +187,8 @@ class Run:
         """Keep what JSON can hold; the disk has it when this returns."""
         self._database.write(
             "INSERT OR REPLACE INTO calls (run, call, number, finished, result) VALUES (?, ?, ?, ?, ?)",
-            self._run, *place, time.time(), json.dumps(value),
+            self.key, *place, time.time(), json.dumps(value),
         )  # fmt: skip
-
-    def done(self) -> None:
-        """The run has come to its end: nothing of it is kept. What cannot be removed goes with its age."""
-        with suppress(FinishedError):
-            self._database.write("DELETE FROM calls WHERE run = ?", self._run)
-            self._database.forget_removed()
 
     def _digest_of(self, messages: Sequence[Message], options: GenerateOptions, choices: Sequence[str]) -> str:
         chosen = {name: value for name, value in asdict(options).items() if name not in _HOW}

@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 from assistant.memory.documents import Document, Unreadable, load, load_stream
 from assistant.memory.files import Found, is_wanted, printable, walk, why_not_read
 from assistant.memory.loaders.encoding import clean
+from assistant.memory.loaders.extracted import WithoutText
 
 STDIN = "-"
 
@@ -51,12 +52,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Unread:
-    """What could not be read. ``reason`` goes on after the name in a sentence; ``named``: the user named this very
-    file, so that it is missed; else it was met with in a folder."""
+    """What could not be read. ``reason`` goes on after the name in a sentence; ``missed``: its text is missing, as that
+    of a broken document, or of a file that the user named; a picture that was met with in a folder has none."""
 
     name: str
     reason: str
-    named: bool = True
+    missed: bool = True
 
 
 def read_sources(names: Sequence[str], *, stdin: BinaryIO | None = None) -> Iterator[Source | Unread]:
@@ -123,7 +124,7 @@ def _from_path(path: str, name: str, seen: set[_Identity]) -> Iterator[Source | 
         inner = os.path.relpath(found.path, top)
         shown = printable(os.path.join(name, inner) if inner != os.curdir else name)
         if not isinstance(found, Found):
-            yield Unread(shown, found.reason, named=inner == os.curdir)
+            yield Unread(shown, found.reason, missed=inner == os.curdir or not os.access(found.path, os.R_OK))
         elif (identity := _identity(found.path)) not in seen:
             seen.add(identity)
             yield _from_file(found.path, shown, named=not is_folder)
@@ -135,7 +136,7 @@ def _from_file(path: Path, name: str, *, named: bool) -> Source | Unread:
     try:
         return _of_document(load(path), name, path)
     except Unreadable as error:
-        return Unread(name, error.reason, named)
+        return Unread(name, error.reason, named or not isinstance(error.__cause__, WithoutText))
 
 
 def _from_stream(stream: BinaryIO, name: str) -> Source | Unread:

@@ -72,16 +72,32 @@ def test_a_pipe_gives_text_or_json(run: Run) -> None:
 
 
 def test_a_folder_gives_an_object_a_file_and_what_cannot_be_read_is_told_of(run: Run, folder: Path) -> None:
+    (folder / "report.pdf").write_bytes(b"%PDF-1.4 broken")
     done = run("extract", "-o", "max_tokens", 200, "--schema", "name, age int", "--json", folder)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(line["source"]).relative_to(folder).as_posix() for line in lines] == [
         "more/one.txt",
         "one.txt",
-        "picture.txt",
+        "report.pdf",
     ]
     assert {*lines[0]["output"]} == {*lines[1]["output"]} == {"name", "age"}
     assert "error" in lines[2]
     assert (done.returncode, "picture.txt" in done.stderr) == (1, True)
+
+
+def test_a_picture_in_a_folder_of_texts_is_no_failure(run: Run, folder: Path) -> None:
+    done = run("classify", "--labels", "good,bad", "--json", folder)
+    assert (done.returncode, len(done.stdout.splitlines()), "picture.txt" in done.stderr) == (0, 2, True)
+    (folder / "one.txt").unlink()
+    (folder / "more" / "one.txt").unlink()
+    assert run("classify", "--labels", "good,bad", folder).returncode == 1  # there was nothing to do
+
+
+def test_where_nothing_can_be_stored_work_is_done_but_not_resumed(run: Run) -> None:
+    Path(os.environ["ASSISTANT_DATA_DIR"], "finished.db").mkdir(parents=True)
+    done = run("classify", "--labels", "good,bad", stdin="What a lovely day!")
+    assert (done.returncode, done.stderr.count("warning:")) == (0, 1)
+    assert run("classify", "--labels", "good,bad", "--resume", stdin="What a lovely day!").returncode == 1
 
 
 def test_texts_of_one_name_have_files_of_their_own_and_no_source_is_overwritten(run: Run, folder: Path) -> None:

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from assistant.memory.loaders.extracted import NoText
+from assistant.memory.loaders.extracted import NoText, WithoutText
 
 _SAMPLE = 1 << 16  # bytes in which control characters are counted
 _SCORED = 6_000  # bytes that are scored
@@ -74,7 +74,7 @@ def decode(raw: bytes, declared: str | None = None) -> str:
     if controls * 5 > len(sample) and (wide := _wide(sample)):
         return raw.decode(wide, "replace")
     if controls > max(2, len(sample) / 100):
-        raise NoText("is binary, not text")
+        raise WithoutText("is binary, not text")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

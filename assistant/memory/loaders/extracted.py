@@ -9,6 +9,10 @@ class NoText(ValueError):
     """Why a file gives no text: one line that goes on after the file's name, as ``"is encrypted"``."""
 
 
+class WithoutText(NoText):
+    """It never had any: empty, a picture, a program."""
+
+
 @dataclass(frozen=True)
 class Extracted:
     """``text`` as a whole, or one text a page in ``pages``; ``title`` if the file has one."""

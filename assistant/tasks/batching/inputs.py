@@ -316,7 +316,7 @@ def _folder(name: str, skipped: Callable[[str], None]) -> Iterator[Record | Brok
     number = 0
     for source in read_sources([name]):
         if isinstance(source, Unread):
-            if not source.named:
+            if not source.missed:
                 skipped(f"{source.name} {source.reason}")
                 continue
             yield Broken(number, source.name, source.reason)

@@ -64,7 +64,7 @@ def test_a_resumed_run_asks_only_what_was_not_finished(finished: Finished) -> No
     run = finished.run("book", "model", resume=True)
     assert ask(run, engine, "a", "b", "c") == ["a 1", "b 2", "c 3"]
     assert run.reused == 2
-    run.done()
+    finished.done([run])
     assert rows(finished) == 0
     assert ask(finished.run("book", "model", resume=True), engine, "a") == ["a 4"]
 
@@ -131,7 +131,7 @@ def test_what_is_private_is_not_stored(finished: Finished) -> None:
     with Finished.in_memory() as memory:
         assert ask(memory.run("book", "model"), Numbered(), "the secret word") == ["the secret word 1"]
     ask(finished.run("book", "model"), Numbered(), "the secret word")
-    finished.run("book", "model").done()
+    finished.done([finished.run("book", "model")])
     assert not any(b"the secret word" in file.read_bytes() for file in finished_file().parent.iterdir())
 
 
@@ -214,7 +214,7 @@ def test_two_runs_at_once_do_not_disturb_each_other() -> None:
         with Finished.open() as mine:
             run = mine.run("book", "model")
             answers[name] = ask(run, AnsweringEngine(lambda text: f"{text} {name}"), *map(str, range(30)))
-            run.done()
+            mine.done([run])
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "xy"]
     for thread in threads:

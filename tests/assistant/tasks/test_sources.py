@@ -91,7 +91,7 @@ def test_links_that_lead_round_in_circles_end() -> None:
     assert names("**/*.txt") == ["a/b/1.txt"]
     found = list(read_sources(["a"]))
     assert [each.name for each in found if isinstance(each, Source)] == ["a/b/1.txt"]
-    assert {each.named for each in found if isinstance(each, Unread)} == {False}
+    assert {each.missed for each in found if isinstance(each, Unread)} == {False}
     os.symlink("loop", "loop")
     assert "cannot be read" in why("loop")
 
@@ -131,6 +131,16 @@ def test_what_has_no_text_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert why("photo.jpg") == "photo.jpg is a picture: no text to read"
     assert why("nothing") == "nothing has no files to read"
     assert why("huge.txt") == "huge.txt is too long: 100 MB, and 50 MB is the most"
+
+
+def test_what_a_folder_has_beside_texts_is_not_missed_but_a_broken_document_is() -> None:
+    write("a/photo.jpg", b"\xff\xd8\xff")
+    write("a/program", bytes(range(256)) * 10)
+    write("a/empty.txt", "")
+    write("a/report.pdf", b"%PDF-1.4 broken")
+    found = {each.name: each.missed for each in read_sources(["a"]) if isinstance(each, Unread)}
+    assert found == {"a/photo.jpg": False, "a/program": False, "a/empty.txt": False, "a/report.pdf": True}
+    assert [each.missed for each in read_sources(["a/photo.jpg"]) if isinstance(each, Unread)] == [True]
 
 
 def test_standard_input_is_read_once() -> None:
