@@ -15,6 +15,7 @@ from assistant.engine.engine import Constraint, Delta, GenerateOptions, LoadOpti
 from assistant.engine.generation import Generation
 from assistant.engine.local import LocalEngine
 from models.gguf_header import read_header
+from models.llama import Context
 
 GREEDY = GenerateOptions(temperature=0, max_tokens=120, draft="off")
 QUESTION = [Message("user", "Write a long story about a fox.")]
@@ -70,14 +71,14 @@ def test_a_block_that_closes_with_the_last_tokens_is_not_closed_again(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several tokens come at once when they were drafted; the number may be reached among them."""
-    sample = Generation._sample
+    sample = Generation.sample
     batch = engine._load().model.tokenize("One two three</think>Four", add_special=False, parse_special=True)
 
-    def sampled(self: Generation, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
-        new, accepted, ended = sample(self, drafted)
+    def sampled(self: Generation, context: Context, drafted: Sequence[int]) -> tuple[list[int], int, bool]:
+        new, accepted, ended = sample(self, context, drafted)
         return (new, accepted, ended) if self.generated else (list(batch), accepted, ended)
 
-    monkeypatch.setattr(Generation, "_sample", sampled)
+    monkeypatch.setattr(Generation, "sample", sampled)
     result, _ = ask(engine, think=2)
     assert result.reasoning == "One two three"
     assert result.text.startswith("Four")
