@@ -27,7 +27,7 @@ from assistant.tasks.faithfulness import Indexed, Point, evidence
 from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.fitting import Fitting, Kept
 from assistant.tasks.languages import code_of, is_in, known_language
-from assistant.tasks.length import around, default_words, words_of
+from assistant.tasks.length import around, centrality, default_words, words_of
 from assistant.tasks.minutes import minutes_constraint, minutes_of
 from assistant.tasks.passages import LEAST_ROOM, Passage, passages_of
 from assistant.tasks.prompting import (
@@ -49,6 +49,7 @@ MEETING = 1600  # tokens that minutes are taken of
 _PASSAGES = 14  # of a short text
 _PARAGRAPH = 120  # words that a small model writes at a time
 _NOTES = 4  # words of notes from which one word of the summary is made, at most
+_TLDR = 2  # sentences
 _EXCERPTS = 12  # places that have the words of the focus
 _SHORT_ENOUGH = 12  # words: such a text is its own summary
 
@@ -282,6 +283,10 @@ class Work:
                 break
         if self.asking.style == "headline":
             found = [" ".join(found).strip("\"'«»“”„ ").rstrip(".")] if found else []
+        if self.asking.style == "tldr" and len(found) > _TLDR:
+            values = centrality(found)
+            best = sorted(range(len(found)), key=lambda place: -values[place])[:_TLDR]
+            found = [found[place] for place in sorted(best)]
         return [Said(line, within, part) for line in found]
 
     # ── what it takes ──

@@ -147,6 +147,10 @@ def test_a_text_of_a_few_words_is_its_own_summary() -> None:
     assert engine.asked == []
 
 
+def test_a_tldr_has_two_sentences() -> None:
+    assert len(summary_of(book(20), copying(6), style="tldr").points) == 2
+
+
 def test_bullets_have_a_line_each_and_none_twice() -> None:
     def say(message: str) -> str:
         said = sentences(of(message))
