@@ -21,7 +21,7 @@ from assistant import settings as user_settings
 from assistant.cli.batch_display import SHOWN, Summary, say
 from assistant.cli.filling import template_flags
 from assistant.cli.interrupt import interruptible
-from assistant.cli.loading import endpoint_flag, load
+from assistant.cli.loading import endpoint_flag, engines, load
 from assistant.cli.progress import ProgressBar
 from assistant.cli.writing import leave_stdout
 from assistant.engine.engine import GenerateOptions
@@ -145,7 +145,8 @@ def batch(
     if out:
         outputs.check_output(out, input)
     settings = user_settings.load()
-    loaded = load(model, options, settings, endpoint=endpoint)
+    # private: the state of a prompt that does not come again is not worth the disk.
+    loaded = load(model, options, settings, endpoint=endpoint, private=True)
     generation = loaded.generation_for(chosen.options)
     task_of = tasks_of(chosen, given, mapping, generation)
     facts = {
@@ -182,7 +183,7 @@ def batch(
             except BrokenPipeError:
                 leave_stdout()
             except Cancelled as error:
-                kept = f"{go_on} keeps them, and the same command goes on." if go_on else None
+                kept = f"{go_on} keeps them, and the same command goes on." if go_on and done else None
                 raise Cancelled(
                     f"Stopped: {done:,}{f' of {total:,}' if total else ''} records are answered.", kept
                 ) from error
@@ -255,28 +256,10 @@ def _workers(loaded: Opened, jobs: int, engine: str | None, cleanup: contextlib.
         cluster = Cluster(Plan.of(loaded.engine), jobs)
         cleanup.callback(cluster.close)
         return [*cluster.workers]
-    workers = workers_of(loaded, jobs)
-    for worker in workers:
-        cleanup.callback(worker.engine.close)
-    return [*workers]
-
-
-def workers_of(loaded: Opened, jobs: int) -> list[EngineWorker]:
-    """As many as there are jobs: processes, or requests to a server at a time."""
-    from assistant.engine.local import LocalEngine
-    from assistant.engine.remote import RemoteEngine
-    from assistant.tasks.batching import endpoint
-    from assistant.tasks.batching.processes import engines
-
-    if isinstance(loaded.engine, RemoteEngine):
-        return endpoint.workers(loaded.engine, jobs)
-    if jobs == 1:
-        return [EngineWorker(loaded.engine)]
-    assert isinstance(loaded.engine, LocalEngine)
-    found = engines(loaded.engine.path, loaded.engine.options, jobs)
-    if len(found) < jobs:
-        click.echo(f"note: there is memory for {len(found)} of {jobs} processes", err=True)
-    return [EngineWorker(engine) for engine in found]
+    found = engines(loaded, jobs)
+    for each in found:
+        cleanup.callback(each.close)
+    return [EngineWorker(each) for each in found]
 
 
 def _options(generation: GenerateOptions) -> str:

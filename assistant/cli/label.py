@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import settings as user_settings
-from assistant.cli.batch import workers_of
 from assistant.cli.interrupt import interruptible
 from assistant.cli.label_report import print_report, report_json
-from assistant.cli.loading import endpoint_flag, load
+from assistant.cli.loading import endpoint_flag, engines, load
 from assistant.cli.progress import ProgressBar
 from assistant.cli.writing import leave_stdout, print_json, write_out
 from assistant.engine.counting import TokenCounter
@@ -38,6 +37,7 @@ from assistant.tasks.labelling import Given, Labelled
 from models.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
+    from assistant.engine.engine import Engine
     from assistant.memory.embedding import Embedder
     from assistant.templates.fields import Language
 
@@ -168,7 +168,8 @@ def label(
         corrected = [replace(each, text=spelled.get(folded(each.text), each.text)) for each in corrected]
 
     settings = user_settings.load()
-    loaded = load(model, options, settings, endpoint=endpoint)
+    # private: the state of a prompt that does not come again is not worth the disk.
+    loaded = load(model, options, settings, endpoint=endpoint, private=True)
     with closing(loaded.engine):
         told: Language | None = None if language == "auto" else "ru" if language == "ru" else "en"
         if given:
@@ -186,7 +187,7 @@ def label(
         texts = [
             text for text in (*(r.text for r in read.records), *(c.text for c in corrected)) if text not in in_prompt
         ]
-        _ask(asking, texts, workers_of(loaded, jobs))
+        _ask(asking, texts, engines(loaded, jobs))
     embedder = cache(_embedder)
     learnt = None
     if corrections is not None:
@@ -288,8 +289,8 @@ def _guidelines(given: str | None) -> str:
     return text
 
 
-def _ask(asking: Asking, texts: Sequence[str], workers: Sequence[EngineWorker]) -> None:
-    stopped = threading.Event()
+def _ask(asking: Asking, texts: Sequence[str], engines: Sequence[Engine]) -> None:
+    stopped, workers = threading.Event(), [EngineWorker(engine) for engine in engines]
     with ProgressBar(unit="rows") as bar:
         try:
             for done, total in interruptible(asking.ask(texts, workers, stopped), stopped.set):
@@ -297,8 +298,8 @@ def _ask(asking: Asking, texts: Sequence[str], workers: Sequence[EngineWorker]) 
         except Cancelled as error:
             raise Cancelled("Stopped.", "What the model has answered is kept: the same command goes on.") from error
         finally:
-            for worker in workers:
-                worker.engine.close()
+            for engine in engines:
+                engine.close()
 
 
 def _embedder() -> Embedder:

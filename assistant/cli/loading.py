@@ -73,6 +73,14 @@ def load(
     return opened
 
 
+def engines(opened: Opened, jobs: int) -> list[Engine]:
+    """As :meth:`Opened.engines`; on stderr it is said where fewer fit."""
+    found = opened.engines(jobs)
+    if len(found) < jobs:
+        click.echo(f"note: there is memory for {len(found)} of {jobs} processes", err=True)
+    return found
+
+
 def finish(work: Generator[Event, None, T], engine: Engine) -> T:
     """Run work that asks the engine, with its progress on stderr where a person watches; returns what it returns.
 

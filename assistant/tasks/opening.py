@@ -63,7 +63,7 @@ class Opened:
         if isinstance(self.engine, RemoteEngine):
             return [self.engine, *(RemoteEngine(self.engine.server) for _ in range(jobs - 1))]
         if jobs > 1 and isinstance(self.engine, LocalEngine):
-            from assistant.tasks.batching.processes import engines
+            from assistant.engine.processes import engines
 
             return list(engines(self.engine.path, self.engine.options, jobs))
         return [self.engine]

@@ -295,6 +295,17 @@ def test_labels_of_a_model_come_with_their_probability() -> None:
     assert all(record["output"] in ("praise", "complaint") and 0.5 <= record["probability"] <= 1 for record in found)
 
 
+def test_nothing_of_the_texts_stays_on_the_disk() -> None:
+    text = " ".join(f"Parcel {number} came late." for number in range(200))
+    Path("in.jsonl").write_text("".join(json.dumps(f"{n}. {text}") + "\n" for n in range(2)))
+    arguments = ["-t", "classify", "-p", "labels", "praise,complaint", "--jobs", "2", "in.jsonl", "-o", "out.jsonl"]
+    done = subprocess.run(tiny_command(*arguments), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert files() == ["in.jsonl", "out.jsonl"]
+    kept = [path for path in Path(os.environ["ASSISTANT_DATA_DIR"]).rglob("*") if path.is_file()]
+    assert [path for path in kept if path.suffix in (".kv", ".job") or b"Parcel" in path.read_bytes()] == []
+
+
 @pytest.mark.slow
 def test_a_thousand_records_killed_five_times() -> None:
     Library().save("mood", "prompt: {en: 'Good or bad? $input', ru: '$input'}\nchoices: [good, bad]\n")
