@@ -22,7 +22,7 @@ import click
 from assistant import settings as user_settings
 from assistant.cli.answer import Screen
 from assistant.cli.interrupt import interruptible
-from assistant.cli.loading import endpoint_flag, load, model_flags
+from assistant.cli.loading import endpoint_flag, engines, load, model_flags
 from assistant.cli.progress import ProgressBar
 from assistant.cli.question import is_piped
 from assistant.cli.writing import print_json
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 Check = Callable[[], None]  # raises Cancelled when the work is to be stopped
 Work = Callable[[Engine, Source, Check], Generator["Event | Reading", None, "Outcome"]]
+Parts = Callable[[Iterator[Source | Unread]], Iterator[Source | Unread]]
 _Became = tuple[Source | Unread, "Outcome | UserError"]  # of one source
 
 
@@ -116,13 +117,16 @@ def language_flag(command: _Command) -> _Command:
     )(command)
 
 
-def over_sources(frame: Frame, work_for: Callable[[Opened], Work], about: dict[str, Any]) -> None:
+def over_sources(
+    frame: Frame, work_for: Callable[[Opened], Work], about: dict[str, Any], parts: Parts | None = None
+) -> None:
     """Do the work with every source, one after another or with ``--jobs`` side by side; results keep their order.
 
     A source that cannot be read or does not fit is told of, and the others go on.
 
     Args:
         about: what tells this command from others, for ``--resume``; it stands in the JSON of each result.
+        parts: makes several sources of one.
 
     Raises:
         UserError: there is only one source, and it failed; or the model cannot be used.
@@ -130,7 +134,8 @@ def over_sources(frame: Frame, work_for: Callable[[Opened], Work], about: dict[s
         SystemExit: 1: something failed, or there was no text at all.
     """
     names = frame.names or _piped()
-    results = _Results(frame, several=len(names) > 1 or _is_many(names[0]))
+    sources = read_sources(names, stdin=sys.stdin.buffer)
+    results = _Results(frame, several=len(names) > 1 or _is_many(names[0]) or parts is not None)
     settings = user_settings.load()
     opened = load(frame.model, frame.options, settings, endpoint=frame.endpoint)
     about |= {"model": opened.name}
@@ -140,7 +145,7 @@ def over_sources(frame: Frame, work_for: Callable[[Opened], Work], about: dict[s
     ):
         try:
             with contextlib.closing(_Progress()) as shown:
-                for event in interruptible(over.run(read_sources(names, stdin=sys.stdin.buffer)), over.cancel):
+                for event in interruptible(over.run(parts(sources) if parts else sources), over.cancel):
                     if isinstance(event, tuple):
                         shown.close()
                         results.put(*event, about)
@@ -171,7 +176,7 @@ class _Over:
     """Sources on their way through one engine or several. What the model has answered is kept until all are done."""
 
     def __init__(self, opened: Opened, frame: Frame, work: Work, finished: Finished, key: str):
-        self._engines = opened.engines(frame.jobs)
+        self._engines = engines(opened, frame.jobs)
         self._work = work
         self._key = key
         self._model_key = opened.key
@@ -355,7 +360,7 @@ class _Results:
     def _place(self, source: Source) -> Path:
         """The file of a result: the name of its source, with a number where it is taken, never the source itself."""
         assert self._frame.out
-        stem = Path(source.name).name if source.path else "stdin"
+        stem = source.path.name if source.path else "stdin"
         suffix = ".json" if self._frame.as_json else ".txt"
         number, path = 1, self._frame.out / f"{stem}{suffix}"
         while path in self._taken or self._is_source(path):

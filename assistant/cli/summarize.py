@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from assistant import settings as user_settings
 from assistant.cli.over_sources import Frame, Outcome, frame_flags, over_sources
+from assistant.tasks.chapters import Chapter, by_chapter
 from assistant.tasks.styles import Style
 from models.errors import UsageError, UserError
 
@@ -33,6 +34,9 @@ _GREEDY = {"temperature": 0.0, "seed": 0}  # the same summary each time
 @click.option(
     "--focus", default="", metavar="TEXT", help="What it is to be about; what does not concern it is left out."
 )
+@click.option(
+    "--by", type=click.Choice(["chapter"]), help="A summary of each chapter or section instead of one of all."
+)
 @click.option("--cite", is_flag=True, help="Number what each sentence rests on, and list it below.")
 @click.option("--template", metavar="NAME", help="Summarize as a template says (see `assistant templates`).")
 @frame_flags
@@ -41,6 +45,7 @@ def summarize(
     words: int | None,
     language: str,
     focus: str,
+    by: str | None,
     cite: bool,
     template: str | None,
     **shared: Any,
@@ -56,11 +61,15 @@ def summarize(
     Ctrl+C (--resume goes on).
     """
     frame = Frame.of(shared)
+    parts = by_chapter if by else None
     if template is not None:
         if style or words or focus:
             raise UsageError("A template has a form of its own.", "Leave out --style, --words and --focus.")
         over_sources(
-            frame, _by_template(template, language, cite), {"asked": {"template": template, "language": language}}
+            frame,
+            _by_template(template, language, cite),
+            {"asked": {"template": template, "language": language}},
+            parts,
         )
         return
     from assistant.tasks.summarizing import SummaryOptions
@@ -87,7 +96,7 @@ def summarize(
 
         return work
 
-    over_sources(frame, work_for, {"asked": asdict(wanted) | ({"window": window} if window else {})})
+    over_sources(frame, work_for, {"asked": asdict(wanted) | ({"window": window} if window else {})}, parts)
 
 
 def _by_template(name: str, language: str, cite: bool) -> Any:
@@ -131,6 +140,11 @@ def _asked_window(options: tuple[tuple[str, str], ...]) -> int | None:
 
 
 def _outcome(summary: Summary, source: Source, cite: bool) -> Outcome:
+    data: dict[str, Any] = {}
+    if isinstance(source, Chapter):
+        data = {"chapter": source.heading}
+        summary = replace(summary, source=source.whole.name, points=source.in_whole(summary.points))
+        source = source.whole
     told = list(summary.notes)
     if summary.unsupported:
         told.append(f"not in the text: {', '.join(summary.unsupported)}")
@@ -139,4 +153,4 @@ def _outcome(summary: Summary, source: Source, cite: bool) -> Outcome:
         from assistant.cli.citing import cited
 
         text = cited(summary, source)
-    return Outcome(text, summary.to_json(), tuple(told), supported=not summary.unsupported)
+    return Outcome(text, summary.to_json() | data, tuple(told), supported=not summary.unsupported)

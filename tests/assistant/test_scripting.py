@@ -153,11 +153,11 @@ def test_logs_without_warnings_ask_nothing(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_chapters_of_a_book(folder: Path) -> None:
-    first = "Chapter 1\n\nAnna came to the mill in 1911. The miller was out, and she waited by the river until dusk.\n"
-    write(folder, {"book.txt": f"The Mill\n\n{first}\nChapter 2\n\nThe miller came home and sold her the orchard.\n"})
+    first = "Chapter 1\n\nAnna came to the mill in 1911. The miller was out.\n"
+    write(folder, {"books/mill.txt": f"The Mill\n\n{first}\nChapter 2\n\nThe miller sold her the orchard.\n"})
     follow("The chapters of a book")
-    assert sorted(path.name for path in (folder / "summaries").iterdir()) == ["01.txt.txt", "02.txt.txt"]
-    assert all(read(path) for path in (folder / "summaries").iterdir())
+    headings = re.findall(r"^==> (.+) <==\n\S", read(folder / "chapters.txt"), re.MULTILINE)
+    assert headings == ["books/mill.txt", "books/mill.txt: Chapter 1", "books/mill.txt: Chapter 2"]
 
 
 def test_a_russian_contract_in_an_old_encoding(folder: Path) -> None:
@@ -233,7 +233,7 @@ def test_exit_codes_are_those_of_the_guide(folder: Path, line: str, code: int) -
 @pytest.mark.parametrize(
     ("line", "rows"),
     [
-        ("summarize --style headline", ("all", "`summarize`")),
+        ("summarize --style headline --by chapter", ("all", "`summarize`")),
         ("classify --labels a,b", ("all", "the five", "`classify`")),
         ("proofread", ("all", "the five", "`proofread`")),
     ],
