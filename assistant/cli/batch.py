@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -162,8 +163,7 @@ def batch(
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(where.forget)
         cleanup.callback(job.close)
-        if retry_failed:
-            job.retry_failed()
+        job.retry(failed=retry_failed)
         total = _survey(job, read, limit, strict, stopped, notes) if read.again else None
         workers = _workers(loaded, jobs, engine, cleanup)
         counted = _Counted(islice(read.read(), limit))
@@ -178,7 +178,7 @@ def batch(
                 for event in interruptible(events, stopped.set):
                     done, failed = done + isinstance(event, Done), failed + isinstance(event, Failed)
                     answered += isinstance(event, Done)
-                    where.print(job, bar)
+                    where.print(job, bar, event.number)
                     bar.update(done + failed, total, f"{failed:,} failed" if failed else "")
             except BrokenPipeError:
                 leave_stdout()
@@ -302,19 +302,22 @@ class _Where:
         path = folder / f"{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()[:32]}{SUFFIX}"
         return Job(path, facts, restart=restart), path
 
-    def print(self, job: Job, bar: ProgressBar) -> None:
+    def print(self, job: Job, bar: ProgressBar, finished: int | None = None) -> None:
         """The records that are next in order, to standard output; a table comes at the end, with all its columns.
+
+        Args:
+            finished: the number of the record that has just been, else any may have.
 
         Raises:
             BrokenPipeError: nobody reads it any more.
         """
-        if self._out or self._format != "jsonl":
+        if self._out or self._format != "jsonl" or finished not in (None, self._printed):
             return
         for row in job.rows(self._printed):
             if row.number > self._printed:
                 return
             with bar.hidden():
-                sys.stdout.buffer.write(outputs.line_of(row))
+                sys.stdout.buffer.writelines(map(outputs.line_of, outputs.outcomes([row])))
                 sys.stdout.buffer.flush()
             self._printed += 1
 
@@ -324,15 +327,19 @@ class _Where:
         Raises:
             UserError: it cannot be written; the job stays.
         """
+
+        def outcomes() -> Iterator[dict[str, Any]]:
+            return outputs.outcomes(job.rows(stop=limit))
+
         delimiter = self._read.delimiter if self._format == "csv" and self._read.delimiter != "\t" else None
         if self._out is None:
             if self._format != "jsonl":
-                outputs.write(lambda: job.rows(stop=limit), sys.stdout.buffer, self._format, delimiter)
+                outputs.write(outcomes, sys.stdout.buffer, self._format, delimiter)
                 sys.stdout.buffer.flush()
             return
         try:
             with written_whole(self._out) as file:
-                outputs.write(lambda: job.rows(stop=limit), file, self._format, delimiter)
+                outputs.write(outcomes, file, self._format, delimiter)
         except OSError as error:
             raise UserError(
                 f"{self._out} cannot be written: {error.strerror}. The records are answered, and kept in its job.",

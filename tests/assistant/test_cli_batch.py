@@ -224,6 +224,19 @@ def test_what_the_server_refuses_fails_alone(server: FakeServer) -> None:
     assert read(Path("out.jsonl").read_text()) == shouted(given)
 
 
+def test_what_failed_for_a_while_is_printed_once_it_is_answered(server: FakeServer) -> None:
+    given = write("in.jsonl", 3)
+    server.chat(shouts(0.0, lambda text: refuse(503, "busy", retry_after="99") if text == "text 0" else None))
+    done = batch(server, "in.jsonl", "--retries", "0")
+    assert done.returncode == 1
+    assert "busy" in read(done.stdout)[0]["error"]
+    server.chat(shouts())
+    done = batch(server, "in.jsonl")
+    assert done.returncode == 0
+    assert read(done.stdout) == shouted(given)
+    assert asked(server).count("text 0") == 2
+
+
 def test_a_part_first_and_what_grew_later(server: FakeServer) -> None:
     write("in.jsonl", 10)
     done = batch(server, "in.jsonl", "--limit", "3")

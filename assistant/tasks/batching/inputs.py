@@ -171,7 +171,8 @@ def _json_lines(lines: Iterator[tuple[int, str]], fields: Fields) -> Iterator[Re
         except RecursionError:
             yield Broken(number, where, "is nested too deeply")
         except json.JSONDecodeError as error:
-            yield Broken(number, where, f"is not JSON: {error.msg.lower()} at character {error.colno}")
+            said = error.msg.lower().removesuffix(" at")
+            yield Broken(number, where, f"is not JSON: {said} at character {error.colno}")
         except ValueError as error:
             yield Broken(number, where, f"is not JSON: {error}")
         number += 1
@@ -298,7 +299,8 @@ def _table(lines: Iterator[tuple[int, str]], delimiter: str, fields: Fields) -> 
         if isinstance(row, str):
             yield Broken(number, where, row)
         elif columns and len(row) > len(columns):
-            yield Broken(number, where, f"has {len(row)} cells, and the table {len(columns)} columns")
+            reason = f"has {len(row)} cells, and the table {len(columns)} columns"
+            yield Broken(number, where, reason, dict(zip(columns, row, strict=False)))
         elif NOT_UTF8.search(delimiter.join(row)):
             yield Broken(number, where, "is not UTF-8")
         else:

@@ -62,7 +62,8 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of a record. ``answer`` is that of :meth:`Answer.to_json`; ``error`` says why it failed."""
+    """What became of a record. ``answer`` is that of :meth:`Answer.to_json`; ``error`` says why it failed. Of a record
+    that cannot be read ``where`` is empty, and the error says it."""
 
     number: int
     where: str
@@ -72,14 +73,9 @@ class Row:
     error: str | None
 
     @property
-    def is_broken(self) -> bool:
-        """It could not be read."""
-        return self.error is not None and not self.values
-
-    @property
     def said(self) -> str:
         """Where it stands and why it failed."""
-        return f"{self.where} {self.error}" if self.is_broken else f"{self.where}: {self.error}"
+        return f"{self.where}: {self.error}" if self.where else f"{self.error}"
 
 
 class Job:
@@ -179,7 +175,8 @@ class Job:
 
     def keep_broken(self, broken: Broken) -> None:
         """Write that a record could not be read: the next run looks at it again."""
-        self._write(broken.number, broken.where, "", "{}", "passing", None, broken.reason)
+        error = f"{broken.where} {broken.reason}"
+        self._write(broken.number, "", "", _json(broken.values), "passing", None, error)
 
     def _write(self, *row: object) -> None:
         # A process that is killed loses nothing; a power cut the last second, which waiting for the disk would cost.
@@ -217,9 +214,9 @@ class Job:
             "SELECT * FROM records WHERE state != 'done' ORDER BY number LIMIT ?", most
         )]  # fmt: skip
 
-    def retry_failed(self) -> None:
-        """Forget failures, so that they are tried again."""
-        self._db.write("DELETE FROM records WHERE state != 'done'")
+    def retry(self, *, failed: bool = False) -> None:
+        """Forget failures that may pass, or all failures: they are tried again, and have no result meanwhile."""
+        self._db.write("DELETE FROM records WHERE state = 'passing' OR (? AND state = 'failed')", failed)
 
     def forget_from(self, number: int) -> None:
         """Forget records from this number on, which the input does not have any more; none of them was answered.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from assistant.tasks.batching.job import Row
 from assistant.tasks.batching.records import columns_of, ordered, outcome_of
@@ -36,36 +36,48 @@ def check_output(path: Path, input: str) -> None:
         raise UsageError(f"{path} is the input.", "Write to another file.")
 
 
-def line_of(row: Row) -> bytes:
+def line_of(outcome: Mapping[str, Any]) -> bytes:
     """A record as a line of JSON."""
-    text = json.dumps(_outcome(row), ensure_ascii=False)
+    try:
+        text = json.dumps(outcome, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # 1e999 of an input, of which JSON has only the digits
+        text = json.dumps(json.loads(json.dumps(outcome), parse_constant=str), ensure_ascii=False)
     # Half of a surrogate pair stays escaped, so that reading it back gives it.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def write(rows: Callable[[], Iterator[Row]], file: BinaryIO, format: Format, delimiter: str | None = None) -> None:
+def write(
+    outcomes: Callable[[], Iterable[Mapping[str, Any]]],
+    file: BinaryIO,
+    format: Format,
+    delimiter: str | None = None,
+    order: Callable[[Sequence[str]], Sequence[str]] = ordered,
+) -> None:
     """Write all records. A table is gone through twice: its columns are those of any record.
 
     Args:
         delimiter: of a table; a comma, or a tab for TSV.
+        order: of its columns, all that there are.
     """
     if format == "jsonl":
-        for row in rows():
-            file.write(line_of(row))
+        for outcome in outcomes():
+            file.write(line_of(outcome))
         return
     columns: dict[str, None] = {}
-    for row in rows():
-        columns |= dict.fromkeys(columns_of(_outcome(row)))
+    for outcome in outcomes():
+        columns |= dict.fromkeys(columns_of(outcome))
     text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="", write_through=True)
     mark = "\t" if format == "tsv" else delimiter or ","
     table = csv.DictWriter(
-        text, ordered(list(columns)), restval="", extrasaction="ignore", delimiter=mark, lineterminator="\n"
+        text, order(list(columns)), restval="", extrasaction="ignore", delimiter=mark, lineterminator="\n"
     )
     table.writeheader()
-    for row in rows():
-        table.writerow(columns_of(_outcome(row)))
+    for outcome in outcomes():
+        table.writerow(columns_of(outcome))
     text.detach()
 
 
-def _outcome(row: Row) -> dict[str, object]:
-    return outcome_of(row.values, row.answer, row.said if row.is_broken else row.error)
+def outcomes(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """The records of a job as those of its output."""
+    for row in rows:
+        yield outcome_of(row.values, row.answer, row.error)

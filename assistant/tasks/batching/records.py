@@ -99,31 +99,36 @@ def text_of(value: Any) -> str:
 
 def distinct(names: Iterable[object]) -> list[str]:
     """Names of columns, each of its own: one that is empty is called by its place, one that comes twice is numbered."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for place, given in enumerate(names, 1):
         name = encodable(str(given)).strip() or f"column {place}"
         number = 1
         while (numbered := name if number == 1 else f"{name} ({number})") in found:
             number += 1
-        found.append(numbered)
-    return found
+        found[numbered] = None
+    return list(found)
 
 
 OUTCOME = ("output", "probability", "unsupported", "error")
 
 
+def beside(ours: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's own fields, for an output that has these of ours: one of the same name becomes ``input.NAME``."""
+    own: dict[str, Any] = {}
+    for name, value in values.items():
+        while name in ours or name in own:
+            name = f"input.{name}"
+        own[name] = value
+    return own
+
+
 def outcome_of(values: Mapping[str, Any], answer: Mapping[str, Any] | None, error: str | None) -> dict[str, Any]:
-    """A record of the output: its own fields, then what became of it. Own fields of our names are kept as
-    ``input.NAME``.
+    """A record of the output: its own fields, then what became of it.
 
     Args:
         answer: as :meth:`assistant.tasks.answering.Answer.to_json` gives it.
     """
-    merged: dict[str, Any] = {}
-    for name, value in values.items():
-        while name in OUTCOME or name in merged:
-            name = f"input.{name}"
-        merged[name] = value
+    merged = beside(OUTCOME, values)
     answer = answer or {}
     merged["output"] = answer.get("output")
     merged |= {name: answer[name] for name in OUTCOME[1:3] if answer.get(name) is not None}

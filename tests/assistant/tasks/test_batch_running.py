@@ -114,7 +114,7 @@ task_of = tasks_of(Template(name="echo"), {{}}, {{}}, GenerateOptions())
 for event in run(job, records, task_of, [EngineWorker(AnsweringEngine(say))]):
     print(event.number, flush=True)
 with written_whole(out) as file:
-    outputs.write(job.rows, file, "jsonl")
+    outputs.write(lambda: outputs.outcomes(job.rows()), file, "jsonl")
 job.remove()
 """
 
@@ -228,7 +228,7 @@ def test_broken_records_are_failures_that_are_looked_at_again(tmp_path: Path) ->
     events = answer(job, given, AnsweringEngine())
     assert Failed(1, "line 2", "is not JSON") in events
     assert states(job) == "dpd"
-    assert [row.error for row in job.failures(20)] == ["is not JSON"]
+    assert [row.said for row in job.failures(20)] == ["line 2 is not JSON"]
     assert job.survey(given, lambda: False).broken == 1
     engine = AnsweringEngine()
     answer(job, records(3), engine)  # the line was corrected
@@ -261,7 +261,9 @@ def test_what_cannot_pass_is_not_tried_again_unless_told_to() -> None:
     engine = AnsweringEngine()
     answer(job, records(3), engine)
     assert engine.asked == []
-    job.retry_failed()
+    job.retry()
+    assert job.counts()["failed"]
+    job.retry(failed=True)
     answer(job, records(3), engine)
     assert engine.asked == ["text 1"]
     assert states(job) == "ddd"
@@ -396,7 +398,7 @@ def rows_of(given: Sequence[Record], say: Callable[[str], str] = str.upper, temp
 
 def written(job: Job, path: Path, format: outputs.Format, delimiter: str | None = None) -> str:
     with written_whole(path) as file:
-        outputs.write(job.rows, file, format, delimiter)
+        outputs.write(lambda: outputs.outcomes(job.rows()), file, format, delimiter)
     return path.read_text()
 
 
@@ -415,6 +417,12 @@ def test_own_fields_come_first_and_keep_their_values(tmp_path: Path) -> None:
     }
 
 
+def test_numbers_that_json_does_not_have_are_texts(tmp_path: Path) -> None:
+    job = rows_of([Record(0, "line 1", "Hi", {"far": float("inf"), "deep": [-float("inf"), 1.5]})])
+    found = json.loads(written(job, tmp_path / "out.jsonl", "jsonl"), parse_constant=pytest.fail)
+    assert found == {"far": "Infinity", "deep": ["-Infinity", 1.5], "output": "HI"}
+
+
 def test_objects_are_columns_of_a_table(tmp_path: Path) -> None:
     form = Template.model_validate({"name": "form", "schema": {"type": "object", "properties": {"a": {}, "b": {}}}})
     given = [
@@ -422,13 +430,14 @@ def test_objects_are_columns_of_a_table(tmp_path: Path) -> None:
         Record(1, "line 2", "{}", {"id": "2", "n": "é"}),
     ]
     job = rows_of(given, lambda text: text, form)
-    list(run(job, [*given, Broken(2, "line 3", "is not JSON")], tasks_of(form, {}, {}, GREEDY), []))
+    broken = Broken(2, "line 3", "has 4 cells", {"id": "3", "n": "nine"})
+    list(run(job, [*given, broken], tasks_of(form, {}, {}, GREEDY), []))
     text = written(job, tmp_path / "out.csv", "csv", ";")
     assert text.splitlines() == [
         "id;n;output.a;output.b;error",
         '1;;"x;y";[1];',
         "2;é;;;",
-        ";;;;line 3 is not JSON",
+        "3;nine;;;line 3 has 4 cells",
     ]
 
 
@@ -436,12 +445,12 @@ def test_an_output_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) 
     path = tmp_path / "out.jsonl"
     path.write_text("before")
 
-    def broken() -> Iterator[object]:
-        yield from list(rows_of(records(1)).rows())  # type: ignore[arg-type]
+    def broken() -> Iterator[dict[str, object]]:
+        yield {"output": "done"}
         raise OSError(28, os.strerror(28))
 
     with pytest.raises(OSError, match="space"), written_whole(path) as file:
-        outputs.write(broken, file, "jsonl")  # type: ignore[arg-type]
+        outputs.write(broken, file, "jsonl")
     assert path.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["out.jsonl"]
 
