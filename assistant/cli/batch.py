@@ -331,15 +331,14 @@ class _Where:
         def outcomes() -> Iterator[dict[str, Any]]:
             return outputs.outcomes(job.rows(stop=limit))
 
-        delimiter = self._read.delimiter if self._format == "csv" and self._read.delimiter != "\t" else None
         if self._out is None:
             if self._format != "jsonl":
-                outputs.write(outcomes, sys.stdout.buffer, self._format, delimiter)
+                outputs.write(outcomes, sys.stdout.buffer, self._format, self._read.delimiter)
                 sys.stdout.buffer.flush()
             return
         try:
             with written_whole(self._out) as file:
-                outputs.write(outcomes, file, self._format, delimiter)
+                outputs.write(outcomes, file, self._format, self._read.delimiter)
         except OSError as error:
             raise UserError(
                 f"{self._out} cannot be written: {error.strerror}. The records are answered, and kept in its job.",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
-import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,13 +28,13 @@ from assistant.memory.files import printable
 from assistant.tasks import labelling
 from assistant.tasks.agreement import Labels, folded, labels_in
 from assistant.tasks.asking import Asking, kept_in
-from assistant.tasks.batching import inputs
+from assistant.tasks.batching import inputs, outputs
 from assistant.tasks.batching.inputs import open_input
-from assistant.tasks.batching.outputs import check_output
-from assistant.tasks.batching.records import Broken, Fields, Record, columns_of
+from assistant.tasks.batching.records import Broken, Fields, Record, beside
 from assistant.tasks.batching.running import EngineWorker
 from assistant.tasks.labelling import Given, Labelled
-from models.errors import Cancelled, UsageError
+from models.errors import Cancelled, UsageError, UserError
+from models.files import written_whole
 
 if TYPE_CHECKING:
     from assistant.engine.engine import Engine
@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 _REVIEWED = "correct"  # the column of a file to correct
 _OURS = ("label", "confidence", "by", "probabilities", "error")  # columns of the output
 _IN_REPORT, _TO_REVIEW = 10, 30
-_SUFFIXES = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None, ".json": None}
+_SUFFIXES: dict[str, outputs.Format] = {
+    **{".csv": "csv", ".tsv": "tsv"},
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class _Read:
     records: list[Record]
     broken: list[Broken]
     field: str
+    delimiter: str | None
 
     def column(self, *names: str) -> str:
         """The first of these columns that there is.
@@ -138,7 +142,7 @@ def label(
     or unusable, 5 no network, 130 stopped by Ctrl+C, 143 by SIGTERM, 141 nobody
     reads stdout any more.
     """
-    suffix = _suffix_of(output, input)
+    format = _format_of(output, input)
     if review_out is not None and Path(review_out).suffix.lower() != ".csv":
         raise UsageError("What is to be corrected is written as a table.", "--review-out review.csv")
     for written in (output, review_out):
@@ -196,25 +200,23 @@ def label(
         read.records, asking.answers, given, corrected, learnt, embedder() if learnt and learnt.probe else None
     )
     compared = labelling.compare(rows, said, named) if said else None
-    unsure = labelling.least_certain(rows)[: _TO_REVIEW if review is None and review_out else review or _IN_REPORT]
-    outcomes = _outcomes(rows, read.broken)
+    unsure = labelling.to_review(rows, _TO_REVIEW if review is None and review_out else review or _IN_REPORT)
     if output is not None or not as_json:
         try:
-            write_out(_table(outcomes, suffix), output)
-            sys.stdout.flush()
+            _write(output, format, read, rows)
         except BrokenPipeError:
             leave_stdout()
     if review_out is not None:
         _write_review(review_out, unsure, read.field)
-    failed = sum("error" in each for each in outcomes)
+    failed = [outcome["error"] for outcome in _outcomes(rows, read.broken) if "error" in outcome]
     if as_json:
-        report = report_json(named, rows, compared, learnt, unsure, failed)
-        print_json(report if output is not None else {**report, "rows": outcomes})
+        report = report_json(named, rows, compared, learnt, unsure, len(failed))
+        print_json(report if output is not None else {**report, "rows": list(_outcomes(rows, read.broken))})
     else:
         stream = sys.stderr if output is None else sys.stdout
         print_report(named, rows, compared, learnt, [] if review_out or review == 0 else unsure, stream)
-    for each in [each for each in outcomes if "error" in each][:_TO_REVIEW]:
-        click.echo(f"not labelled: {printable(each['error'])}", err=True)
+    for why in failed[:_TO_REVIEW]:
+        click.echo(f"not labelled: {printable(why)}", err=True)
     if failed:
         sys.exit(1)
 
@@ -227,7 +229,8 @@ def _read(name: str, fields: Fields, format: inputs.Format | None = None) -> _Re
     """
     records: list[Record] = []
     broken: list[Broken] = []
-    for each in open_input(name, fields, format=format, stdin=sys.stdin.buffer, spool=True).read():
+    found = open_input(name, fields, format=format, stdin=sys.stdin.buffer, spool=True)
+    for each in found.read():
         if isinstance(each, Record):
             records.append(each)
         else:
@@ -235,7 +238,7 @@ def _read(name: str, fields: Fields, format: inputs.Format | None = None) -> _Re
     if not records:
         reason = f"none of its rows can be read: {broken[0].where} {broken[0].reason}" if broken else "it has no rows"
         raise UsageError(f"{printable(name)}: {reason}.", "Give a table with a header, or JSON Lines.")
-    return _Read(name, records, broken, fields.name(records[0].values) or "text")
+    return _Read(name, records, broken, fields.name(records[0].values) or "text", found.delimiter)
 
 
 def _read_labelled(name: str, field: str) -> _Read:
@@ -261,7 +264,7 @@ def _check_place(written: str | None, *taken: str | None) -> None:
     path = Path(written).expanduser()
     for each in taken:
         if each is not None:
-            check_output(path, each)
+            outputs.check_output(path, each)
     if not os.access(path.parent, os.W_OK | os.X_OK):
         why = "cannot be written to" if path.parent.is_dir() else "does not exist"
         raise UsageError(f"{printable(path)}: its folder {why}.", "Choose another place with -o.")
@@ -308,54 +311,58 @@ def _embedder() -> Embedder:
     return load_embedder()
 
 
-def _suffix_of(output: str | None, input: str) -> str:
-    name = input if output is None else output
-    suffix = Path(name).suffix.lower()
-    if suffix in _SUFFIXES:
-        return suffix
-    if output is None:
-        return ".jsonl"
+def _format_of(output: str | None, input: str) -> outputs.Format:
+    found = _SUFFIXES.get(Path(input if output is None else output).suffix.lower())
+    if found or output is None:
+        return found or "jsonl"
     raise UsageError(f"The name of {output} does not say how rows are written.", "-o FILE.csv, FILE.tsv or FILE.jsonl")
 
 
-def _outcomes(rows: Sequence[Labelled], broken: Sequence[Broken]) -> list[dict[str, Any]]:
+def _outcomes(rows: Sequence[Labelled], broken: Sequence[Broken]) -> Iterator[dict[str, Any]]:
     """The rows of the output, in the order of the input."""
-    by_number: dict[int, dict[str, Any]] = {}
-    for each in broken:
-        by_number[each.number] = {**_own(each), "label": None, "error": f"{each.where} {each.reason}"}
-    for row in rows:
-        confidence = None if row.confidence is None else round(row.confidence, 4)
-        outcome = {**_own(row.record), "label": row.label, "confidence": confidence}
-        if row.label is None:
-            outcome["error"] = f"{row.record.where}: {row.problem}"
+
+    def number(each: Labelled | Broken) -> int:
+        return each.number if isinstance(each, Broken) else each.record.number
+
+    ordered: Iterable[Labelled | Broken] = heapq.merge(rows, broken, key=number)
+    for each in ordered:
+        if isinstance(each, Broken):
+            yield {**beside(_OURS, each.values), "label": None, "error": f"{each.where} {each.reason}"}
+            continue
+        confidence = None if each.confidence is None else round(each.confidence, 4)
+        outcome = {**beside(_OURS, each.record.values), "label": each.label, "confidence": confidence}
+        if each.label is None:
+            yield {**outcome, "error": f"{each.record.where}: {each.problem}"}
         else:
-            outcome |= {"by": row.by, "probabilities": {name: round(p, 6) for name, p in row.probabilities.items()}}
-        by_number[row.record.number] = outcome
-    return [by_number[number] for number in sorted(by_number)]
+            shares = {name: round(share, 6) for name, share in each.probabilities.items()}
+            yield {**outcome, "by": each.by, "probabilities": shares}
 
 
-def _own(record: Record | Broken) -> dict[str, Any]:
-    """A record's own fields; those of our names are kept as ``input.NAME``."""
-    own: dict[str, Any] = {}
-    for name, value in record.values.items():
-        while name in _OURS or name in own:
-            name = f"input.{name}"
-        own[name] = value
-    return own
+def _write(output: str | None, format: outputs.Format, read: _Read, rows: Sequence[Labelled]) -> None:
+    """The rows, to a file or to standard output.
 
+    Raises:
+        UserError: the file cannot be written; what was there stays. BrokenPipeError: nobody reads it any more.
+    """
 
-def _table(outcomes: Sequence[dict[str, Any]], suffix: str) -> str:
-    delimiter = _SUFFIXES[suffix]
-    if delimiter is None:
-        return "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in outcomes)
-    cells = [columns_of({k: v for k, v in each.items() if k != "probabilities"}) for each in outcomes]
-    names = dict.fromkeys(name for row in cells for name in row)
-    columns = [*(name for name in names if name not in _OURS), *(name for name in _OURS if name in names)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", delimiter=delimiter, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(cells)
-    return text.getvalue()
+    def outcomes() -> Iterator[dict[str, Any]]:
+        for outcome in _outcomes(rows, read.broken):
+            if format != "jsonl":
+                outcome.pop("probabilities", None)
+            yield outcome
+
+    def order(columns: Sequence[str]) -> Sequence[str]:
+        return [*(name for name in columns if name not in _OURS), *(name for name in _OURS if name in columns)]
+
+    if output is None:
+        outputs.write(outcomes, sys.stdout.buffer, format, read.delimiter, order)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with written_whole(Path(output).expanduser()) as file:
+            outputs.write(outcomes, file, format, read.delimiter, order)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}.", "Choose another place with -o.") from error
 
 
 def _write_review(path: str, rows: Sequence[Labelled], field: str) -> None:

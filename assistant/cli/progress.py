@@ -31,6 +31,7 @@ class ProgressBar:
     def __init__(self, unit: str = "") -> None:
         self._unit = unit
         self._began: tuple[float, int] | None = None
+        self._stepped: tuple[float, int] | None = None
         self._last = 0
         self._next_line = time.monotonic() + LINE_SECONDS
         self._bar: Progress | None = None
@@ -49,7 +50,7 @@ class ProgressBar:
 
     def update(self, done: int, total: int | None, description: str = "", *, rate: str | None = None) -> None:
         """So much is done. The rate counts from the first call, and anew when ``done`` goes back: what an earlier run
-        has done took no time now.
+        has done took no time now. It counts from the first step once there are two: before that the model was read.
 
         Args:
             total: None: nobody knows.
@@ -58,11 +59,14 @@ class ProgressBar:
         """
         now = time.monotonic()
         if self._began is None or done < self._last:
-            self._began = now, done
+            self._began, self._stepped = (now, done), None
+        elif self._stepped is None and done > self._began[1]:
+            self._stepped = now, done
         self._last = done
         if not self._bar and now < self._next_line:
             return
-        seconds, steps = now - self._began[0], done - self._began[1]
+        since, before = self._stepped if self._stepped and self._stepped[1] < done else self._began
+        seconds, steps = now - since, done - before
         speed = steps / seconds if seconds > 0 else 0.0
         said = [self._amount(done, total), (self._speed(speed) if speed else "") if rate is None else rate]
         if speed and total is not None:

@@ -244,6 +244,15 @@ def least_certain(rows: Iterable[Labelled]) -> list[Labelled]:
     return sorted(own, key=lambda row: row.confidence or 0)
 
 
+def to_review(rows: Iterable[Labelled], most: int) -> list[Labelled]:
+    """The first of these, each text once: a person says once what it is."""
+    once: dict[str, Labelled] = {}
+    for row in least_certain(rows):
+        if len(once) < most:
+            once.setdefault(folded(row.record.text), row)
+    return list(once.values())
+
+
 @dataclass(frozen=True)
 class Compared:
     """Labels beside those of people.

@@ -81,6 +81,16 @@ def test_from_a_table_to_corrections() -> None:
     assert (corrected["label"], corrected["confidence"], corrected["by"]) == ("wish", "1.0", "correction")
 
 
+def test_rows_that_cannot_be_read_stay_in_their_place() -> None:
+    Path("in.csv").write_text("id;text\n1;Опять не работает!\n2;a;b\n3;Добавьте часы.\n", encoding="utf-8")
+    done = label("in.csv", "--labels", LABELS, "--review", "0")
+    assert done.returncode == 1
+    rows = list(csv.DictReader(done.stdout.splitlines(), delimiter=";"))
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert [row["label"] in ("bug", "wish") for row in rows] == [True, False, True]
+    assert rows[1]["error"] == "line 3 has 3 cells, and the table 2 columns"
+
+
 def test_json_lines_from_a_pipe_with_examples_and_guidelines() -> None:
     write("labelled.csv", ["text", "label"], ["Громко гудит.", "bug"], ["Хочу карту.", "wish"], [TEXTS[0], "bug"])
     Path("rules.txt").write_text("bug: broken. wish: something new.", encoding="utf-8")

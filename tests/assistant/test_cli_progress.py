@@ -57,10 +57,23 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], ever
         "100 of 1,200 records",
         "a.txt\ufffd: 150 of 1,200 records, 2.5/s, 7:00 left",
         "[b] failed",
-        "1,200 of 1,200 records, 28/s",
+        "1,200 of 1,200 records, 52/s",
         "1 of 1,200 records",
         "7 records, 18/min",
     ]
+
+
+def test_reading_the_model_does_not_slow_the_work_down(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(20)
+    monkeypatch.setattr(progress, "time", clock)
+    bar = ProgressBar("records")
+    bar.update(0, 100)
+    clock.now += 600
+    for done in (1, 11, 21):
+        bar.update(done, 100)
+    assert "21 of 100 records, 30/min, 2:38 left" in capsys.readouterr().err
 
 
 def test_a_log_is_not_flooded(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

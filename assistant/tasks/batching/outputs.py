@@ -56,7 +56,7 @@ def write(
     """Write all records. A table is gone through twice: its columns are those of any record.
 
     Args:
-        delimiter: of a table; a comma, or a tab for TSV.
+        delimiter: of the table that was the input, if it was one: CSV keeps it, as spreadsheets of a country do.
         order: of its columns, all that there are.
     """
     if format == "jsonl":
@@ -67,7 +67,7 @@ def write(
     for outcome in outcomes():
         columns |= dict.fromkeys(columns_of(outcome))
     text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="", write_through=True)
-    mark = "\t" if format == "tsv" else delimiter or ","
+    mark = "\t" if format == "tsv" else delimiter if delimiter not in (None, "\t") else ","
     table = csv.DictWriter(
         text, order(list(columns)), restval="", extrasaction="ignore", delimiter=mark, lineterminator="\n"
     )

@@ -25,6 +25,7 @@ from assistant.tasks.labelling import (
     labelled,
     learn_from,
     least_certain,
+    to_review,
     truth_of,
 )
 from models.errors import UsageError, UserError
@@ -149,6 +150,12 @@ def test_a_person_comes_before_the_model() -> None:
     assert rows[1].model == "bug"
     assert rows[3].problem == "does not fit"
     assert least_certain(rows) == [rows[2]]
+
+
+def test_a_text_is_to_be_looked_at_once() -> None:
+    given = records("sure", "unsure", "Unsure ", "so so", "unsure")
+    answers = {"sure": answer(0.99), "unsure": answer(0.6), "Unsure ": answer(0.55), "so so": answer(0.7)}
+    assert [row.record.text for row in to_review(labelled(given, answers), 2)] == ["Unsure ", "so so"]
 
 
 def test_compared_with_people_only_where_the_program_labelled() -> None:
