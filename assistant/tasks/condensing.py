@@ -29,6 +29,7 @@ _TOKENS_A_WORD = {"en": 2, "ru": 5}  # of an answer, with room to spare; other l
 _SPARE = 48
 
 _BULLET = re.compile(r"^\s*(?:[-*•–—]|\d{1,3}[.)])\s+")
+_TAG = re.compile(r"</?(?:text|before)>")
 _DECORATION = re.compile(r"\*\*|__(?=\w)|(?<=\w)__|^#+\s+")
 
 
@@ -195,4 +196,4 @@ def sentences_of(result: Result) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    return " ".join(_DECORATION.sub("", line).split())
+    return " ".join(_DECORATION.sub("", _TAG.sub("", line)).split())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assistant.engine.engine import Event
 from assistant.memory.sentences import Span
-from assistant.tasks.condensing import Said, Told, sentences_of, tokens_of
+from assistant.tasks.condensing import Said, Told, lines_of, sentences_of, tokens_of
 from assistant.tasks.faithfulness import Indexed, Point, check, evidence, mend
 from assistant.tasks.languages import is_in
 from assistant.tasks.length import alike, around, centrality, choose, words_of
@@ -96,8 +96,7 @@ class Fitting:
                 result = yield from self.told.ask(
                     messages, tokens_of(2 * words_of(one.text) + 10, self.asking.language)
                 )
-                lines = result.text.strip().splitlines()
-                one = replace(one, text=" ".join(lines[0].split()) if lines else one.text)
+                one = replace(one, text=next(iter(lines_of(result)), one.text))
             found.append(one)
         return found
 
@@ -119,7 +118,11 @@ class Fitting:
                     break
                 more = yield from self.in_language(self._most_central(pool(), 2 * high - total))
                 supported = [one for one in self.checked(more, chosen=False) if not one.point.unsupported]
-                kept = _distinct([*kept, *supported])
+                # First what nothing of the summary rests on: the same sentence again would only repeat it.
+                said = {span for one in kept for span in one.point.spans[:1]}
+                fresh = [one for one in supported if not said.intersection(one.point.spans[:1])]
+                enough = sum(one.words for one in [*kept, *fresh] if not one.point.unsupported) >= low
+                kept = _distinct([*kept, *(fresh if enough else supported)])
                 total = sum(one.words for one in kept)
         doubtful = any(one.point.unsupported for one in kept)
         filled = any(not one.chosen for one in kept)
