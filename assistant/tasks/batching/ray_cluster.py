@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assistant.engine.endpoint import is_loopback
 from assistant.engine.engine import Engine, LoadOptions
@@ -25,9 +25,6 @@ from assistant.tasks.answering import Answer
 from assistant.tasks.batching.running import EngineWorker, Task
 from models import errors
 from models.errors import Cancelled, NetworkError, UsageError, UserError
-
-if TYPE_CHECKING:
-    pass
 
 _POLL = 0.2  # seconds between two looks at whether to stop
 _OBJECTS = 80_000_000  # bytes of shared memory for what is on its way: Ray's least; records are small
@@ -75,7 +72,7 @@ class _Actor:
 
     def answer(self, task: Task) -> Answer | tuple[str, str, str | None]:
         try:
-            ((_, outcome),) = self._worker.answers(iter([task]))
+            outcome = self._worker.answer(task)  # alone: the engine has the beginning of the prompt from the one before
         except UserError as error:
             outcome = error
         if isinstance(outcome, Answer):

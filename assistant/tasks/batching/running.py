@@ -74,10 +74,10 @@ class EngineWorker:
         if hasattr(self.engine, "answer_many"):
             from assistant.tasks.batching.together import ManyEngine, answer_together
 
-            yield from answer_together(cast(ManyEngine, self.engine), tasks, self._answer, self._check)
+            yield from answer_together(cast(ManyEngine, self.engine), tasks, self.answer, self._check)
             return
         for task in tasks:
-            yield task.number, self._answer(task)
+            yield task.number, self.answer(task)
 
     def cancel(self) -> None:
         self._stopped.set()
@@ -87,7 +87,8 @@ class EngineWorker:
         if self._stopped.is_set():
             raise Cancelled()
 
-    def _answer(self, task: Task) -> Answer | UserError:
+    def answer(self, task: Task) -> Answer | UserError:
+        """One task by itself."""
         self._check()
         work = answering(self.engine, task.filled, task.record.text, task.options, self._check)
         try:
