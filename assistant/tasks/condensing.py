@@ -30,7 +30,7 @@ _SPARE = 48
 
 _BULLET = re.compile(r"^\s*(?:[-*•–—]|\d{1,3}[.)])\s+")
 _TAG = re.compile(r"</?(?:text|before)>")
-_DECORATION = re.compile(r"\*\*|__(?=\w)|(?<=\w)__|^#+\s+")
+_DECORATION = re.compile(r"\*\*|\*(?=\w)|(?<=[^\s*])\*(?!\w)|__(?=\w)|(?<=\w)__|^#+\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def lines_of(result: Result) -> list[str]:
         lines.pop()
     found: list[str] = []
     for line in lines:
-        said = _plain(_BULLET.sub("", line))
+        said = plain(_BULLET.sub("", line))
         if said and not said.endswith(":") and not any(alike(said, other) for other in found):
             found.append(said)
     return found
@@ -187,7 +187,7 @@ def sentences_of(result: Result) -> list[str]:
     text = result.text.strip()
     found: list[str] = []
     for line in text.splitlines():
-        said = _plain(_BULLET.sub("", line))
+        said = plain(_BULLET.sub("", line))
         if not said.endswith(":"):
             found += [said[start:end] for start, end in sentences(said, 0, len(said))]
     if result.finish_reason != "stop" and len(found) > 1 and found[-1][-1] not in '.!?…»”"':
@@ -195,5 +195,6 @@ def sentences_of(result: Result) -> list[str]:
     return [said for place, said in enumerate(found) if not any(alike(said, other) for other in found[:place])]
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
+    """A line without the marks of Markdown and of our own prompts."""
     return " ".join(_DECORATION.sub("", _TAG.sub("", line)).split())

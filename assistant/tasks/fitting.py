@@ -22,6 +22,7 @@ _EVIDENCE = 400  # tokens
 _ATTEMPTS = 4  # to make one sentence longer or shorter
 _SHORTEST = 4  # words of a sentence
 _LOWER = 0.5  # what a point is worth that the model did not choose for the summary itself
+_FIRST = 0.5  # more, what the model says first: it is what the text is about
 _MOST = 400  # candidates
 _NEARLY = 0.05  # of the words asked for: near enough not to look farther
 
@@ -148,8 +149,10 @@ class Fitting:
         values = centrality([one.point.text for one in kept])
         worth = [
             # Each is worth something whatever it says, so that of two choices with the same words the fuller one wins.
-            0.0 if one.point.unsupported else (0.1 + value) * one.words * (1.0 if one.chosen else _LOWER)
-            for one, value in zip(kept, values, strict=True)
+            0.0
+            if one.point.unsupported
+            else (0.1 + value + (0 if place else _FIRST)) * one.words * (1.0 if one.chosen else _LOWER)
+            for place, (one, value) in enumerate(zip(kept, values, strict=True))
         ]
         lengths = [one.words for one in kept]
         found = choose(lengths, worth, *around(words, _NEARLY))  # or else it would always be as long as it may be
@@ -204,10 +207,19 @@ class Fitting:
 
 
 def _distinct(kept: Sequence[Kept]) -> list[Kept]:
-    """Without what others say already; of two, the one that the source bears stays, or the first."""
+    """Without what others say already; of two, the one that the source bears stays, or the first. What only fills up
+    says the same also if it rests on the same sentence."""
     found: list[Kept] = []
     for one in kept:
-        same = next((place for place, other in enumerate(found) if alike(other.point.text, one.point.text)), None)
+        same = next(
+            (
+                place
+                for place, other in enumerate(found)
+                if alike(other.point.text, one.point.text)
+                or (not one.chosen and set(one.point.spans[:1]) & set(other.point.spans))
+            ),
+            None,
+        )
         if same is None:
             found.append(one)
         elif found[same].point.unsupported and not one.point.unsupported:

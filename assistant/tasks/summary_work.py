@@ -20,6 +20,7 @@ from assistant.tasks.condensing import (
     lines_of,
     note_on,
     on_focus,
+    plain,
     sentences_of,
     tokens_of,
 )
@@ -335,9 +336,10 @@ class Work:
         return read / len("".join(text.split()))
 
     def _own_sentences(self) -> list[Said]:
-        """Of the source, where nothing else is left to make a summary as long as was asked."""
+        """Of the source, where nothing else is left to make a summary as long as was asked. Headings are none."""
+        sentences = [(self.indexed.sentence(number), span) for number, span in enumerate(self.indexed.spans)]
         return [
-            Said(" ".join(self.indexed.sentence(number).split()), self.indexed.spans[number])
-            for number in range(len(self.indexed))
-            if words_of(self.indexed.sentence(number)) > 3
+            Said(plain(sentence), span)
+            for sentence, span in sentences
+            if words_of(sentence) > 3 and not sentence.startswith("#")
         ]
