@@ -25,7 +25,7 @@ from assistant.cli.interrupt import interruptible
 from assistant.cli.loading import endpoint_flag, engines, load, model_flags
 from assistant.cli.progress import ProgressBar
 from assistant.cli.question import is_piped
-from assistant.cli.writing import print_json
+from assistant.cli.writing import leave_stdout, print_json
 from assistant.engine.engine import Delta, Engine, Event, Progress, Result
 from assistant.memory.files import printable
 from assistant.tasks.finished import Finished, FinishedError, Run
@@ -154,6 +154,8 @@ def over_sources(
         except Cancelled as stopped:
             kept = "What is finished is kept: the same command with --resume goes on." if finished.is_kept else None
             raise Cancelled("Stopped.", kept) from stopped
+        except BrokenPipeError:
+            leave_stdout()
         over.done()
     if results.failed or not results.any:
         sys.exit(1)
