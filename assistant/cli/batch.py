@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -161,7 +159,6 @@ def batch(
     where = _Where(out, format or (outputs.format_of(out) if out else "jsonl"), read)
     job, go_on = where.job(facts, restart=restart, private=not settings.history)
     with contextlib.ExitStack() as cleanup:
-        cleanup.callback(where.forget)
         cleanup.callback(job.close)
         job.retry(failed=retry_failed)
         total = _survey(job, read, limit, strict, stopped, notes) if read.again else None
@@ -279,19 +276,14 @@ class _Where:
         self._format = format
         self._read = read
         self._printed = 0  # records that went to standard output
-        self._scratch: str | None = None
 
     def job(self, facts: Mapping[str, Fact], *, restart: bool, private: bool) -> tuple[Job, Path | None]:
         """The job, and the file that keeps it; None: there is nothing to go on with."""
         if self._out:
             path = self._out.with_name(self._out.name + SUFFIX)
             return Job(path, facts, restart=restart), path
-        if private:
+        if private or self._read.name == "-":  # whether a pipe is the same one could be told only when it has been read
             return Job(None, facts), None
-        if not self._read.again or self._read.name == "-":
-            # Whether it is the same input could be told only when it has been read: what was printed is what is done.
-            self._scratch = tempfile.mkdtemp(prefix="assistant-batch-")
-            return Job(Path(self._scratch) / SUFFIX, facts), None
         folder = data_dir() / "batches"
         for old in folder.glob(f"*{SUFFIX}*"):
             with contextlib.suppress(OSError):
@@ -344,7 +336,3 @@ class _Where:
                 f"{self._out} cannot be written: {error.strerror}. The records are answered, and kept in its job.",
                 "Make room for it; then the same command writes it.",
             ) from error
-
-    def forget(self) -> None:
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)

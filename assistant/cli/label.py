@@ -299,7 +299,8 @@ def _ask(asking: Asking, texts: Sequence[str], engines: Sequence[Engine]) -> Non
             for done, total in interruptible(asking.ask(texts, workers, stopped), stopped.set):
                 bar.update(done, total)
         except Cancelled as error:
-            raise Cancelled("Stopped.", "What the model has answered is kept: the same command goes on.") from error
+            kept = "What the model has answered is kept: the same command goes on." if asking.is_kept else None
+            raise Cancelled("Stopped.", kept) from error
         finally:
             for engine in engines:
                 engine.close()

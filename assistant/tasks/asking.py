@@ -42,6 +42,10 @@ class Asking:
         self._digest = hashlib.sha256(json.dumps(held, default=str).encode()).hexdigest()[:32]
         self.answers: dict[str, Answer | str] = {}
 
+    @property
+    def is_kept(self) -> bool:
+        return self._folder is not None
+
     def ask(
         self, texts: Iterable[str], workers: Sequence[Worker], stopped: threading.Event
     ) -> Iterator[tuple[int, int]]:

@@ -203,6 +203,25 @@ def test_behind_head_it_ends_quietly_and_keeps_what_is_done(server: FakeServer) 
     assert os.listdir(Path(os.environ["ASSISTANT_DATA_DIR"]) / "batches") == []
 
 
+def test_without_a_history_and_from_a_pipe_nothing_is_kept(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    write("in.jsonl", 2)
+    server.chat(shouts(0.0, lambda text: refuse(400, "no") if text == "text 1" else None))
+    monkeypatch.setenv("ASSISTANT_NO_HISTORY", "1")
+    assert batch(server, "in.jsonl").returncode == 1
+    monkeypatch.delenv("ASSISTANT_NO_HISTORY")
+    assert batch(server, "--strict", stdin=Path("in.jsonl").read_text()).returncode == 1
+    assert batch(server, stdin=Path("in.jsonl").read_text()).returncode == 1
+    assert files() == ["in.jsonl"]
+    data = Path(os.environ["ASSISTANT_DATA_DIR"])
+    assert [path for folder in (data, tmp_path / "temporary") for path in folder.rglob("*.job*")] == []
+    assert batch(server, "in.jsonl").returncode == 1
+    assert len(list(data.rglob("*.job"))) == 1  # that of a file goes on
+
+
 def test_what_the_server_refuses_fails_alone(server: FakeServer) -> None:
     given = write("in.jsonl", 6)
     server.chat(shouts(0.0, lambda text: refuse(400, "no poems") if text == "text 2" else None))
