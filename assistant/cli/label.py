@@ -180,6 +180,8 @@ def label(
             counter, window = TokenCounter(loaded.engine), loaded.engine.load().context_length
             given = labelling.choose_examples(given, named, (r.text for r in read.records), counter.text, window)
             click.echo(f"{len(given)} examples are shown to the model.", err=True)
+            if jobs > 1:
+                loaded.engine.close()  # it has counted: the others need its memory
         filled = labelling.filled_of(named, rules, given, told)
         asking = Asking(
             filled,
@@ -371,7 +373,9 @@ def _write_review(path: str, rows: Sequence[Labelled], field: str) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(["\ufeff" + field, "label", "confidence", _REVIEWED])
-    writer.writerows([row.record.text, row.label, f"{row.confidence or 0:.2f}", ""] for row in rows)
+    writer.writerows(
+        [row.record.text, row.label, "" if row.confidence is None else f"{row.confidence:.2f}", ""] for row in rows
+    )
     write_out(text.getvalue(), path)
     click.echo(
         f"{len(rows)} rows to look over are in {path}: write the right label into the column {_REVIEWED!r}, also where "

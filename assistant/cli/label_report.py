@@ -53,7 +53,7 @@ def print_report(
     say = _Say(stream)
     if unsure:
         say.head("Least certain")
-        say.table([(f"{row.confidence or 0:.2f}", row.label or "", _short(row)) for row in unsure], right=[0])
+        say.table([(_share(row.confidence), row.label or "", _short(row)) for row in unsure], right=[0])
     counts = Counter(row.label for row in rows)
     say.head("Labels")
     say.table([(label, f"{counts[label]:,}") for label in labels], right=[1])
@@ -124,7 +124,7 @@ def _agreement(say: _Say, compared: Compared) -> None:
     if compared.disagree:
         say.head(f"Disagree: {len(compared.disagree):,}, the least certain first")
         shown = [
-            (f"{row.confidence or 0:.2f}", row.label or "", truth, _short(row))
+            (_share(row.confidence), row.label or "", truth, _short(row))
             for row, truth in compared.disagree[:_DISAGREE]
         ]
         say.table([("", "label", "people", ""), *shown], right=[0])

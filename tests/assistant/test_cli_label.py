@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_server import reply, serving
 
 from assistant.cli import cli
 from models.errors import UsageError
@@ -106,6 +107,19 @@ def test_json_lines_from_a_pipe_with_examples_and_guidelines() -> None:
     # what was answered is not asked again: no model is needed
     again = label(*args, stdin=lines)
     assert [json.loads(line)["label"] for line in again.stdout.splitlines()] == [r["label"] for r in report["rows"]]
+
+
+def test_a_server_that_does_not_say_how_sure_it_is() -> None:
+    source = write("in.csv", ["text", "truth"], [TEXTS[0], "bug"], [TEXTS[1], "wish"])
+    with serving() as server:
+        server.chat(reply({"choices": [{"message": {"content": "bug"}, "finish_reason": "stop"}]}))
+        args = ["--endpoint", f"{server.url}/v1", "--truth", "truth", "-o", "out.csv", "--jobs", "2"]
+        command = [sys.executable, "-m", "assistant", "label", source, *args]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [(row["label"], row["confidence"]) for row in table("out.csv")] == [("bug", ""), ("bug", "")]
+    assert "0.00  bug" not in done.stdout
+    assert "50.0% (1 of 2" in done.stdout
 
 
 def test_nobody_reads_the_rows() -> None:
