@@ -52,22 +52,27 @@ _MONTH_NAMES = "|".join(f"(?P<month{number}>{words})" for number, words in enume
 _MONTH = re.compile(rf"(?<![^\W_])(?:{_MONTH_NAMES})(?![^\W_])")
 _DAYS_BEFORE = re.compile(
     rf"(?<![\d.,:])(?:(?P<from>\d{{1,2}}){_ORDINAL_END}\s*(?:[-–—]|to|and|until|till|по|и|до)\s*)?"
-    rf"(?P<day>\d{{1,2}}){_ORDINAL_END}(?:\s+of)?\s+$"
+    rf"(?P<day>\d{{1,2}}){_ORDINAL_END}(?:(?:\s+of)?\s+|[/-])$"
 )
 _DAYS_AFTER = re.compile(
     rf"\.?\s+(?:the\s+)?(?P<day>\d{{1,2}})(?!\d|[.:]\d|,\d{{3}}){_ORDINAL_END}"
     rf"(?:\s*(?:[-–—]|to|and|until|till)\s*(?P<to>\d{{1,2}})(?!\d){_ORDINAL_END})?"
 )
 _WORDED_DAY = re.compile(r"(?:the\s+)?(?P<words>[^\W\d_]+(?:[ -][^\W\d_]+)?)(?:\s+of)?\s+$")
-_YEAR_AFTER = re.compile(r"\.?,?\s+(?:of\s+)?(?P<year>1\d{3}|20\d\d)(?!\d)")
+_YEAR_AFTER = re.compile(r"(?:\.?,?\s+(?:of\s+)?|[/-])(?P<year>1\d{3}|20\d\d)(?!\d)")
 _WEEKDAY = re.compile(
     "|".join(f"(?<![^\\W_])(?P<w{number}>{words})(?![^\\W_])" for number, words in enumerate(WEEKDAYS, 1))
 )
 _PM = r"p(?:m\b|\.\s?m\.)|дня\b|вечера\b|in the (?:afternoon|evening)|at night"
 _AM = r"a(?:m\b|\.\s?m\.)|утра\b|ночи\b|in the morning"
+_COUNTED_DAYS = re.compile(r"^\w+\s+(?:дня|вечера|утра|ночи)$", re.IGNORECASE)
+_AT = re.compile(r"(?<!\w)(?:в|к|до|с|со|около|после)\s+$", re.IGNORECASE)
+_HOURS = re.compile(r"\s?(?:hours?|hrs?|h|час\w{0,2}|ч)(?!\w)", re.IGNORECASE)
+_UNTIL = re.compile(r"\s*(?:[-–—]|to|and|until|till|до|по|и)\s*")
 _HALF_DAY = rf"(?P<pm>{_PM})|(?P<am>{_AM})"
 _CLOCK = re.compile(
-    rf"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?![\d%]|[:.,]\d)(?:\s*(?:{_HALF_DAY}))?"
+    rf"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])[:.](?P<minute>[0-5]\d)(?P<second>:[0-5]\d(?:[.,]\d{{1,6}})?)?(?![\d%]|[:.,]\d)"
+    rf"(?:\s*(?:{_HALF_DAY}))?"
     r"|(?<![\d:.,])(?P<bare>[01]?\d|2[0-4])\s*(?:(?:часа?|часов|ч\.?)\s+)?"
     rf"(?:(?P<pm2>{_PM})|(?P<am2>{_AM})|(?P<oclock>o['’]clock))",
     re.IGNORECASE,
@@ -126,7 +131,25 @@ def numbers(text: str) -> list[Number]:
     for place, (one, next_one) in enumerate(pairwise(found)):
         if share := _share_of(text, one, next_one):
             found[place] = replace(one, bears=one.bears | share)
+    for place in range(len(found) - 2, -1, -1):
+        found[place] = _from_time(text, found[place], found[place + 1])
     return found
+
+
+def _from_time(text: str, one: Number, until: Number) -> Number:
+    """7 in "7 to 10 pm" is a time; in "с 7 до 10 часов" it can be one."""
+    hours = [int(value) for value in one.values if value.isdigit() and len(value) < 3]
+    timed = until.kind == "time" or any(value.startswith("t") for value in until.bears)
+    if (
+        one.kind != "number"
+        or not hours
+        or hours[0] > 24
+        or not timed
+        or not _UNTIL.fullmatch(text, one.end, until.start)
+    ):
+        return one
+    time = _time(one.start, one.end, hours[0], "00", None, None)
+    return time if until.kind == "time" else replace(one, bears=one.bears | time.values)
 
 
 def _share_of(text: str, part: Number, whole: Number) -> frozenset[str]:
@@ -260,7 +283,18 @@ def _clock_times(text: str, taken: bytearray) -> Iterator[Number]:
         after, before = match["pm"] or match["pm2"], match["am"] or match["am2"]
         if taken[match.start()] or hour > 24 or (match["minute"] and "." in match[0][:3] and not (after or before)):
             continue
-        yield _time(*match.span(), hour, minute, after, before)
+        if match["bare"] and _counts(text, match.start(), hour, match[0]):
+            continue
+        clock = _time(*match.span(), hour, minute, after, before)
+        if second := match["second"]:
+            exact = frozenset(value + second for value in clock.values)
+            clock = replace(clock, values=exact, bears=clock.bears | exact)
+        yield clock
+
+
+def _counts(text: str, start: int, hour: int, said: str) -> bool:
+    """Whether ``три дня`` is no time of day, as it is behind a preposition, but so many days."""
+    return 1 < hour < 5 and bool(_COUNTED_DAYS.search(said)) and not _AT.search(text[max(0, start - 10) : start])
 
 
 def _time(start: int, end: int, hour: int, minute: str, pm: str | None, am: str | None) -> Number:
@@ -323,6 +357,8 @@ def _scaled(text: str, start: int, end: int, values: frozenset[str], bears: set[
     if percent := _PERCENT.match(text, end):
         shares = {f"{value}%" for value in values}
         return Number(start, percent.end(), frozenset(shares), frozenset(shares | bears), "share")
+    if digits.isdigit() and len(digits) < 3 and int(digits) < 25 and _HOURS.match(text, end):
+        bears |= _time(start, end, int(digits), "00", None, None).values
     is_year = digits.isdigit() and len(digits) == 4 and 1000 <= int(digits) < 2100
     if is_year:
         bears |= _of_year(int(digits))
@@ -444,7 +480,8 @@ def _said(text: str, start: int, end: int, run: list[str]) -> Iterator[Number]:
         kind: Kind = "period" if decade else "year" if year else "ordinal"
         yield Number(start, end, values, frozenset(bears), kind, vague=kind == "ordinal")
         return
-    if value.isdigit() and 0 < int(value) <= 24 and (clock := _WORDED_CLOCK.match(text, end)):
+    clock = _WORDED_CLOCK.match(text, end) if value.isdigit() and 0 < int(value) <= 24 else None
+    if clock and not _counts(text, start, int(value), text[start : clock.end()]):
         yield _time(start, clock.end(), int(value), "00", clock["pm"], clock["am"])
         return
     number = _scaled(text, start, end, values, bears, value if len(run) > 1 else "")

@@ -6,7 +6,6 @@ that have the words around it, rarer words counting for more (inverse document f
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections import defaultdict
@@ -18,18 +17,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.memory.claims import alike, sound_of
+from assistant.memory.claims import sound_of
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import language_of, stems
-from assistant.morphology import analyzer
 from assistant.numerals import Kind, Number, numbers
+from assistant.tasks.counted import counted
+from assistant.tasks.names import CYRILLIC, fold, is_russian_name, is_stop, long_sound, same_name, sounds_like
 
 Ids = NDArray[np.int32]  # of sentences
-Role = Literal["place", "other"]
+Role = Literal["place", "acronym", "other"]
 
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
+_ENTRY = re.compile(r"[ \t]*(?:\d|[^\w\s\"'«“„(]|[A-Z][a-z]{2} [ \d]\d )")
+_ENTRIES = 0.8  # of the lines of a list
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_CYRILLIC = re.compile("[\u0400-\u04ff]")
 _OPENERS = frozenset(":;«\"“„‘'(*_#>|—–•.!?…/-[")
 _BETWEEN_PARTS = re.compile(r"(?:\.?\s+|\s+(?:of|de|del|von|van|da|di|al|el|bin|the|of the)\s+|-)\Z")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)\s+\Z")
@@ -37,60 +38,14 @@ _YEAR_BEFORE = re.compile(
     r"\b(?:(?:a|one|the|last|previous) year(?: (?:earlier|before))?|годом (?:раньше|ранее)"
     r"|(?:прошл|предыдущ)\w+ год\w*)\b"
 )
-_FLEETING = re.compile(
-    r"(?:[оеё]([бвгдзклмнпрстфхцчшщ])/ь?\1[аеиоуыя]\w{0,2}|ь?([бвгдзклмнпрстфхцчшщ])[аеиоуыя]/[оеё]\2)\Z"
-)
-_CURRENCIES = {
-    "dollar": "$",
-    "доллар": "$",
-    "euro": "€",
-    "евр": "€",
-    "pound": "£",
-    "фунт": "£",
-    "roubl": "₽",
-    "rubl": "₽",
-}
-_CURRENCIES |= {"рубл": "₽", "usd": "$", "eur": "€", "gbp": "£", "rub": "₽", "yen": "¥", "percent": "%", "процент": "%"}
 _INITIALS = re.compile(r"\s*(?:[^\W\d_]\.\s*){1,2}\Z")
-_PLACE = frozenset(
-    [
-        "in",
-        "at",
-        "near",
-        "from",
-        "to",
-        "into",
-        "towards",
-        "through",
-        "via",
-        "в",
-        "во",
-        "на",
-        "из",
-        "под",
-        "у",
-        "к",
-        "ко",
-        "около",
-        "близ",
-        "через",
-        "до",
-    ]
-)
+_PLACE_WORDS = "in at near from to into towards through via в во на из под у к ко около близ через до"
+_PLACE = frozenset(_PLACE_WORDS.split())
 _PRONOUN = re.compile(
     r"\W*(?:(?:and|but|there|then|later|и|но|а|там|затем|потом|позже)\s+)?"
     r"(?:he|she|they|it|his|her|their|its|this|these|он|она|оно|они|его|ее|её|их|ему|ей|им|это|этот|эта|эти)(?!\w)",
     re.IGNORECASE,
 )
-_ENDINGS = """
-а я у ю ы и е о ь й ой ей ом ем ём ою ею ым им ого его ому ему ых их ами ями ах ях ам ям ий ый ая яя ую юю ые ие ии ию
-ия
-"""
-_CASE_ENDINGS = frozenset(["", *_ENDINGS.split()])
-_LATIN_ENDINGS = frozenset(["", "s", "n", "an", "ns", "ese", "ish", "ian", "ians", "ic", "ean", "a", "e", "es", "i"])
-_NAME_TAGS = frozenset(["Name", "Surn", "Patr", "Geox", "Orgn", "Trad", "Init"])
-_LATIN = "a b v g d e zh z i i k l m n o p r s t u f kh ts ch sh sch  y  e yu ya"
-_TRANSLITERATED = dict(zip("абвгдежзийклмнопрстуфхцчшщъыьэюя", _LATIN.split(" "), strict=True))
 SAME_BEGINNING = 5  # letters
 _CARRIED = 2  # sentences back that a pronoun, or a sentence without names, may speak of
 
@@ -249,14 +204,14 @@ class Indexed:
             return True
         if high.get(folded, 0) > low.get(folded, 0):
             return True
-        if low.get(folded) or not stems(word)[:1] or stems(word)[0] in ("i", "я") or _is_stop(folded):
+        if low.get(folded) or not stems(word)[:1] or stems(word)[0] in ("i", "я") or is_stop(folded):
             return False
         if not begins:
-            return stems(word)[0] not in self._low_stems or bool(_CYRILLIC.search(word))
+            return stems(word)[0] not in self._low_stems or bool(CYRILLIC.search(word))
         if stems(word)[0] in self._low_stems:
             return False
-        if _CYRILLIC.search(word):
-            return _is_russian_name(folded)
+        if CYRILLIC.search(word):
+            return is_russian_name(folded)
         return followed
 
     def names_in(self, text: str, said: Sequence[Number] | None = None) -> list[Name]:
@@ -283,6 +238,8 @@ class Indexed:
                 joined = False
             before = _WORD_BEFORE.search(text[max(0, match.start() - 20) : match.start()])
             role: Role = "place" if before and before[1].lower() in _PLACE else "other"
+            if len(word) <= 6 and word.isupper() and not text.isupper():
+                role = "acronym"
             if (
                 found
                 and before
@@ -337,7 +294,7 @@ class Indexed:
         """Words of names by script (True: Cyrillic) and first two letters; ordinary words stand there, too."""
         found: dict[bool, dict[str, list[str]]] = {True: defaultdict(list), False: defaultdict(list)}
         for word in self.by_name:
-            found[bool(_CYRILLIC.search(word))][word[:2]].append(word)
+            found[bool(CYRILLIC.search(word))][word[:2]].append(word)
         return found
 
     def spelled(self, name: str) -> tuple[str, ...]:
@@ -347,7 +304,7 @@ class Indexed:
 
     @lru_cache(4096)  # noqa: B019 - a source lives as long as its check
     def _spelled(self, folded: str) -> tuple[str, ...]:
-        cyrillic = bool(_CYRILLIC.search(folded))
+        cyrillic = bool(CYRILLIC.search(folded))
         same = [word for word in self._vocabulary[cyrillic][folded[:2]] if same_name(folded, word)]
         if same:
             return tuple(same)
@@ -360,7 +317,7 @@ class Indexed:
         found += [self.by_stem[stem] for stem in stems(name)[:1] if stem in self.by_stem]
         if not found:
             folded = fold(name)
-            cyrillic = bool(_CYRILLIC.search(folded))
+            cyrillic = bool(CYRILLIC.search(folded))
             kept = folded[: max(4, len(folded) - 2)]
             found += [
                 ids
@@ -371,7 +328,7 @@ class Indexed:
                 found += [
                     ids
                     for stem, ids in self.by_stem.items()
-                    if bool(_CYRILLIC.search(stem)) != cyrillic and sounds_like(folded, stem)
+                    if bool(CYRILLIC.search(stem)) != cyrillic and sounds_like(folded, stem)
                 ]
         return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int32)
 
@@ -415,80 +372,6 @@ def literal(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold().replace("ё", "е")))
 
 
-def counted(sentence: str, number: Number) -> str:
-    """The stem of what a number counts: the next word that is no number and says something."""
-    rest = re.sub(r"^\s*(?:[-–—]|to|до|и|or|или)?\s*\d[\d.,]*", "", sentence[number.end : number.end + 60])
-    if sentence[: number.start].rstrip()[-1:] in tuple("$€£₽¥") and number.start:
-        return sentence[: number.start].rstrip()[-1]
-    if not re.match(r"[\s%°-]*[^\W\d_]", rest):
-        return ""
-    following = re.match(r"[\s-]*(?:of\s+|the\s+|из\s+)*([^\W\d_]+)", rest)
-    found = stems(following[1]) if following and not _is_stop(fold(following[1])) else []
-    return _CURRENCIES.get(found[0], found[0]) if found else ""
-
-
-@lru_cache(1 << 16)
-def long_sound(word: str) -> str:
-    """Empty for a word that is too short to be told by its sound."""
-    code = sound_of(word) if len(word) >= 5 else ""
-    return code if len(code) >= 4 else ""
-
-
-@lru_cache(1 << 14)
-def same_name(a: str, b: str) -> bool:
-    """Whether two words of one script, in lower case, are one name in two forms."""
-    if a == b:
-        return True
-    common = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    ends = (a[common:], b[common:])
-    if not _CYRILLIC.search(a):
-        return common >= 4 and all(end in _LATIN_ENDINGS for end in ends) and "" in ends
-    if common >= 3 and (all(end in _CASE_ENDINGS for end in ends) or _FLEETING.match("/".join(sorted(ends, key=len)))):
-        return True
-    return common >= 2 and bool(_lemmas(a) & _lemmas(b))
-
-
-@lru_cache(1 << 14)
-def sounds_like(a: str, b: str) -> bool:
-    """Whether two words in different scripts are one name."""
-    sounds = sound_of(a), sound_of(b)
-    if not (alike(*sounds) or sounds[0] == sounds[1]):
-        return False
-    closeness = difflib.SequenceMatcher(None, _latin(a), _latin(b), autojunk=False).ratio()
-    if len(sounds[0]) < 2:
-        return bool(closeness >= 0.8)  # Anna, Анна
-    return bool(closeness >= (0.5 if sounds[0] == sounds[1] and len(sounds[0]) > 2 else 0.6))
-
-
-def _latin(word: str) -> str:
-    return "".join(_TRANSLITERATED.get(letter, letter) for letter in word)
-
-
-@lru_cache(1 << 14)
-def _lemmas(word: str) -> frozenset[str]:
-    return frozenset(
-        parse.normal_form for parse in analyzer().parse(word) if _NAME_TAGS & parse.tag.grammemes and parse.is_known
-    )
-
-
-@lru_cache(1 << 14)
-def _is_russian_name(word: str) -> bool:
-    parses = analyzer().parse(word)
-    if not any(parse.is_known for parse in parses):
-        return not word.endswith(("ть", "ся", "ие", "ый", "ая", "ое", "но"))
-    return bool(_NAME_TAGS & parses[0].tag.grammemes)
-
-
-def _is_stop(folded: str) -> bool:
-    from assistant.memory.stemming import STOP_WORDS
-
-    return folded in STOP_WORDS
-
-
-def fold(word: str) -> str:
-    return word.casefold().replace("ё", "е").replace("’", "'")
-
-
 def _begins(text: str, start: int) -> bool:
     """Whether a capital stands there whatever the word is."""
     before = text[max(0, start - 12) : start].rstrip()
@@ -501,17 +384,26 @@ def _begins(text: str, start: int) -> bool:
 
 def _introduced(text: str, match: re.Match[str]) -> bool:
     """Whether the word stands behind a colon, where only names have capitals."""
-    return text[: match.start()].rstrip().endswith(":") and not _is_stop(fold(match[0]))
+    return text[: match.start()].rstrip().endswith(":") and not is_stop(fold(match[0]))
 
 
 def _sentences(text: str) -> Iterator[Span]:
     place = 0
     for match in _PARAGRAPH.finditer(text):
-        if text[place : match.start()].strip():
-            yield from sentences(text, place, match.start())
+        yield from _of_paragraph(text, place, match.start())
         place = match.end()
-    if text[place:].strip():
-        yield from sentences(text, place, len(text))
+    yield from _of_paragraph(text, place, len(text))
+
+
+def _of_paragraph(text: str, start: int, end: int) -> Iterator[Span]:
+    """A sentence does not go on over lines that begin with a number or a mark, as those of a log and of a list do."""
+    lines = text[start:end].split("\n")
+    if len(lines) < 2 or sum(bool(_ENTRY.match(line)) for line in lines) < _ENTRIES * len(lines):
+        lines = [text[start:end]]
+    for line in lines:
+        if line.strip():
+            yield from sentences(text, start, start + len(line))
+        start += len(line) + 1
 
 
 def _arrays(found: dict[str, list[int]]) -> dict[str, Ids]:

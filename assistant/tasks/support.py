@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 
 from assistant.memory.sentences import Span
 from assistant.memory.stemming import language_of, stems
-from assistant.numerals import Number, numbers
-from assistant.tasks.indexed import Ids, Indexed, Name, counted, fold, long_sound, rarity
+from assistant.numerals import Number, numbers, plain
+from assistant.tasks.counted import UNIT_NAMES, counted
+from assistant.tasks.indexed import Ids, Indexed, Name, rarity
+from assistant.tasks.names import fold, is_common, long_sound
 
 if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
@@ -187,27 +190,65 @@ class Held:
 
     def supports(self, claim: Claim) -> bool:
         if not len(claim.ids):
-            return claim.kind == "name" and self._may_be_translated(claim)
+            return self._may_be_translated(claim) if claim.name else self._is_difference(claim)
         alone, around = self.fit(claim)
         best = float(around.max(initial=0))
         if best <= 0:
             return True  # nothing else of the point is in the source
         place = int(claim.ids[int(np.argmax(around[claim.ids]))])
+        counts_it = self._counts_unit(claim)
+        if counts_it is False:
+            return False
         here, here_alone = float(around[place]), float(alone[claim.ids].max())
         wanted = NUMBER_FIT if claim.number else 0 if self._is_spoken_of(claim, alone) else NAME_FIT
         holders = np.zeros(len(self.indexed), dtype=bool)
         holders[claim.ids] = True
         shared = self.features[1].sum(axis=0) - holders  # beside the claim itself
-        if self.foreign and shared[int(np.argmax(around))] < 2 and self.meanings is None:
+        rival = int(np.argmax(around))
+        if (
+            self.foreign
+            and shared[rival] < 2
+            and (self.meanings is None or counts_it or not self._has_another(rival, claim))
+        ):
             return True  # too little in common to tell places apart
         rivals = np.flatnonzero((alone > max(BETTER * here_alone, 0.6 * alone.max(initial=0))) & ~holders)
-        if any(self._has_another(int(rival), claim) for rival in rivals[np.argsort(-alone[rivals])][:4]):
+        rivals = rivals[np.argsort(-alone[rivals])][:4]
+        if not counts_it and any(self._has_another(int(rival), claim) for rival in rivals):
             wanted = BEST_FIT
         if here < wanted * best:
             return False
         if claim.number and self._counts_otherwise(claim, around, here):
             return False
         return self.foreign or not self._is_farther(claim, place)
+
+    def _is_difference(self, claim: Claim) -> bool:
+        """Whether a number is that by which two numbers differ that stand together where the rest of the point does:
+        640, and 510 a year before."""
+        around = self.fit(claim)[1]
+        if not claim.number or claim.number.kind != "number" or not around.any():
+            return False
+        best = int(np.argmax(around))
+        said = [
+            Decimal(value)
+            for numbers_there in self.indexed.numbers[max(best - 1, 0) : best + 2]
+            for one in numbers_there
+            if one.kind == "number"
+            for value in one.values
+        ]
+        return any(plain(abs(a - b)) in claim.number.values for a, b in combinations(said, 2))
+
+    def _counts_unit(self, claim: Claim) -> bool | None:
+        """Whether a source in another language has so many of a unit; None: it does not say of what it has so many."""
+        unit = counted(self.body, claim.number) if self.foreign and claim.number else ""
+        if unit not in UNIT_NAMES:
+            return None
+        units = {
+            mention.counted
+            for number in claim.ids
+            for mention in self.indexed.kinds[int(number)]
+            if claim.number and mention.values & claim.number.values
+        }
+        return unit in units or (None if units - UNIT_NAMES else False)
 
     def _is_spoken_of(self, claim: Claim, alone: Weights) -> bool:
         """Whether a source names it once and goes on to speak of it by other words: its subject, or its author."""
@@ -249,11 +290,16 @@ class Held:
         if not mine or not theirs:
             return False
         features, own, _ = self.features
-        weights = {
-            feature.stem: feature.weight / (1 + _distance(self.body, feature.place, claim.place) / CLOSE)
-            for row, feature in enumerate(features)
-            if feature.stem and own[row, sentence]
-        }
+        weights: dict[str, float] = {}
+        unit = stems(self.body[claim.number.end :][:30])[:1] if claim.number else []  # any of them may have it
+        for row, feature in enumerate(features):
+            if own[row, sentence] and feature.stem not in unit:
+                weight = feature.weight / (1 + _distance(self.body, feature.place, claim.place) / CLOSE)
+                if feature.stem:
+                    weights[feature.stem] = weight
+                elif claim.number and feature.claim and feature.claim.name:
+                    spelled = self.indexed.spelled(feature.claim.text)
+                    weights |= {stem: weight for word in spelled for stem in stems(word)[:1]}
         there = [
             (match.start(), weights[stem])
             for match in _WORD.finditer(text)
@@ -288,13 +334,16 @@ class Held:
             for one in self.claims
         ):
             return False  # Anna is there, and Smirnova is not
-        phrases: dict[int, bool] = {}
+        own, common = claim.name.role, is_common(fold(claim.text))
+        others: set[int] = set()
+        explained: set[int] = set()
         for name in self.indexed.names[sentence]:
-            known = fold(name.text) in self._named
-            phrases[name.phrase] = (
-                phrases.get(name.phrase, False) or known or (name.role != claim.name.role and not self.foreign)
-            )
-        return not all(phrases.values())
+            word, roles = fold(name.text), {name.role, own}
+            if common or not is_common(word):
+                others.add(name.phrase)
+            if word in self._named or (len(roles) > 1 and (not self.foreign or "acronym" in roles)):
+                explained.add(name.phrase)
+        return not others <= explained
 
     def _qualifies(self, text: str, start: int, claim: Claim) -> bool:
         """Whether a name stands before a word that the point has: what is the library there, is the Millbrook Library

@@ -72,6 +72,53 @@ def test_what_the_source_says_is_not_marked(text: str) -> None:
     assert one(text).unsupported == ()
 
 
+LOG = """2025-05-06 02:14:07 INFO scheduler: nightly backup started on atlas-3, 412 volumes
+[03/Jun/2025 02:47:12] ERROR storage: write to volume v-2207 failed: no space left on device
+2025-06-03 02:58:21 INFO auth: Mirela Dancu logged in
+2025-06-03 03:05:02 INFO storage: 1,930 snapshots deleted by mdancu, 6.2 TB freed"""
+OFFERS = """Tom Okafor had three offers. Carver asked for 74,000 pounds, Brightside for 68,500, and Murray for 91,000.
+The board chose Brightside, because it can begin on 3 February. Now 640 pupils eat at school, up from 510 last year.
+The hall is open from 19:00 to 22:00."""
+LEASE = """ООО «Северный лён» (Арендодатель) и Мамедов Рашид Алиевич, именуемый Арендатор, заключили договор.
+
+Арендатор в течение десяти дней вносит платёж в размере двух месячных плат. Платёж возвращается в течение тридцати дней.
+
+Пеня начисляется за 60 дней. Площадь склада 260 кв. м. Линия стояла три дня. Полив разрешён с 19 до 22 часов."""
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (LOG, "The backup started at 02:14."),
+        (LOG, "On 3 June at 02:47 a write failed."),
+        (LOG, "Mirela Dancu deleted 1,930 snapshots and freed 6.2 TB."),
+        (OFFERS, "The board chose Brightside at 68,500 pounds, which can start on 3 February."),
+        (OFFERS, "640 pupils eat at school, 130 more than last year."),
+        (OFFERS, "The hall is open from 7 to 10 pm."),
+        (LEASE, "The tenant, Rashid Mamedov, pays two monthly rents within 10 days."),
+        (LEASE, "Линия простояла три дня."),
+        (LEASE, "Watering is allowed from 7 to 10 pm."),
+    ],
+)
+def test_what_is_said_otherwise_is_not_marked(source: str, text: str) -> None:
+    assert one(text, Indexed(source)).unsupported == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "wrong"),
+    [
+        (LOG, "The backup started at 02:47.", "02:47"),
+        (LOG, "The write failed at 02:47:15.", "02:47:15"),
+        (OFFERS, "Murray asked for 68,500 pounds.", "Murray"),
+        (OFFERS, "640 pupils eat at school, 140 more than last year.", "140"),
+        (LEASE, "The fine is 7 days.", "7"),
+        (LEASE, "Полив разрешён с 19 до 23 часов.", "23"),
+    ],
+)
+def test_what_is_said_of_something_else_is_marked(source: str, text: str, wrong: str) -> None:
+    assert any(wrong in found for found in one(text, Indexed(source)).unsupported)
+
+
 def test_spans_are_whole_sentences_best_first() -> None:
     spans = one("Repairs of the leaking roof cost 12,500 dollars, reported Petrov.").spans
     assert MINUTES[slice(*spans[0])] == "Its roof leaks, and repairs will cost 12,500 dollars."
