@@ -97,7 +97,7 @@ def of_year(year: int) -> set[str]:
 
 
 def dates(text: str, taken: bytearray) -> Iterator[Number]:
-    """In digits: 1943-01-07, 07.01.1943. ``taken`` marks characters of numbers that were found before, here and below."""
+    """In digits: 1943-01-07, 07.01.1943. ``taken`` marks characters of numbers that were found before."""
     for match in _DATES.finditer(text):
         if match["iso"]:
             days, year = [(int(match["d1"]), int(match["m1"]))], match["y1"]
