@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assistant.engine.engine import Event
+from assistant.memory.claims import claims_of
 from assistant.memory.sentences import Span
-from assistant.tasks.condensing import Said, Told, lines_of, sentences_of, tokens_of
+from assistant.tasks.condensing import Said, Told, lines_of, plain, sentences_of, tokens_of
 from assistant.tasks.faithfulness import Indexed, Point, check, evidence, mend
 from assistant.tasks.languages import is_in
 from assistant.tasks.length import alike, around, centrality, choose, words_of
@@ -22,6 +23,9 @@ _EVIDENCE = 400  # tokens
 _ATTEMPTS = 4  # to make one sentence longer or shorter
 _SHORTEST = 4  # words of a sentence
 _LOWER = 0.5  # what a point is worth that the model did not choose for the summary itself
+_OF_SENTENCES = ("paragraph", "bullets", "abstract")  # styles that a sentence of the source can stand in
+_FAR_LONGER = 2.5  # times the words of a point: too long to stand for it
+_SPECIFIC = 0.3  # more, for each number and name, up to four: a sentence that could stand in any summary says little
 _FIRST = 0.5  # more, what the model says first: it is what the text is about
 _MOST = 400  # candidates
 _NEARLY = 0.05  # of the words asked for: near enough not to look farther
@@ -64,7 +68,7 @@ class Fitting:
         return [Kept(one, point, chosen) for one, point in zip(said, points, strict=True)]
 
     def mended(self, kept: Sequence[Kept]) -> Generator[Event, None, list[Kept]]:
-        """What is not supported gets one more pass."""
+        """What is not supported gets one more pass, and is at last said as the source says it."""
         found = []
         for one in kept:
             if one.point.unsupported:
@@ -85,8 +89,22 @@ class Fitting:
                     embedder=self.embedder,
                 )
                 one = replace(one, point=point)
+                if point.unsupported and self.asking.style in _OF_SENTENCES:
+                    found += self._in_its_own_words(one) or [one]
+                    continue
             found.append(one)
         return found
+
+    def _in_its_own_words(self, one: Kept) -> list[Kept]:
+        """The sentences of the source that a point rests on, in their order; none that are in another language, or far
+        longer."""
+        said = [
+            replace(one.said, text=plain(self.indexed.text[start:end]), within=(start, end))
+            for start, end in sorted(one.point.spans)
+            if not self.indexed.text.startswith("#", start)  # a heading
+        ]
+        own = self.checked([each for each in said if is_in(each.text, self.asking.language)])
+        return [each for each in own if not each.point.unsupported and 3 < each.words <= _FAR_LONGER * one.words]
 
     def in_language(self, said: Sequence[Said]) -> Generator[Event, None, list[Said]]:
         """With what is in another language translated."""
@@ -148,10 +166,7 @@ class Fitting:
     def _chosen(self, kept: Sequence[Kept], low: int, high: int, words: int) -> list[Kept]:
         values = centrality([one.point.text for one in kept])
         worth = [
-            # Each is worth something whatever it says, so that of two choices with the same words the fuller one wins.
-            0.0
-            if one.point.unsupported
-            else (0.1 + value + (0 if place else _FIRST)) * one.words * (1.0 if one.chosen else _LOWER)
+            _worth(one, value + (0 if place else _FIRST))
             for place, (one, value) in enumerate(zip(kept, values, strict=True))
         ]
         lengths = [one.words for one in kept]
@@ -225,6 +240,14 @@ def _distinct(kept: Sequence[Kept]) -> list[Kept]:
         elif found[same].point.unsupported and not one.point.unsupported:
             found[same] = replace(one, said=replace(one.said, part=found[same].said.part))
     return found
+
+
+def _worth(one: Kept, centrality: float) -> float:
+    """Of two choices with the same words the fuller one wins, so that each word is worth something whatever it says."""
+    if one.point.unsupported:
+        return 0.0
+    specific = _SPECIFIC * min(len(claims_of(one.point.text)), 4)
+    return (0.1 + centrality + specific) * one.words * (1.0 if one.chosen else _LOWER)
 
 
 def _in_order(kept: Sequence[Kept]) -> list[Kept]:

@@ -213,7 +213,10 @@ def test_what_the_text_does_not_bear_is_said_again_or_marked() -> None:
         return wrong.replace("99", "11") if "99" in message else wrong
 
     assert "11 silver" in summary_of(book(30), mending).summary
-    found = summary_of(book(30), lambda message: wrong)
+    found = summary_of(book(30), lambda message: wrong)  # the source says it in its own words
+    assert found.unsupported == ()
+    assert all(point.text in book(30) for point in found.points)
+    found = summary_of(book(30), lambda message: wrong, style="tldr")  # whose form these would not have
     assert found.unsupported == ("99",)
     assert found.summary.endswith("[?]")
     assert found.to_json()["points"][0]["unsupported"] == ["99"]
