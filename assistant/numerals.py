@@ -50,6 +50,7 @@ _ROMAN = {"I": 1, "V": 5, "X": 10}
 
 _HOURS = re.compile(r"\s?(?:hours?|hrs?|h|час\w{0,2}|ч)(?!\w)", re.IGNORECASE)
 _UNTIL = re.compile(r"\s*(?:[-–—]|to|and|until|till|до|по|и)\s*")
+_FROM = re.compile(r"(?<!\w)(?:с|from|between)\s+$", re.IGNORECASE)
 _DIGITS = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*")
 _AFTER = re.compile(
     r"(?P<decade>['’]?s\b|-?(?:е|х|ые|ых|м|ми)(?=\s+(?:год|гг)))"
@@ -86,24 +87,26 @@ def numbers(text: str) -> list[Number]:
         if share := _share_of(text, one, next_one):
             found[place] = replace(one, bears=one.bears | share)
     for place in range(len(found) - 2, -1, -1):
-        found[place] = _from_time(text, found[place], found[place + 1])
+        found[place : place + 2] = _from_time(text, found[place], found[place + 1])
     return found
 
 
-def _from_time(text: str, one: Number, until: Number) -> Number:
-    """7 in "7 to 10 pm" is a time; in "с 7 до 10 часов" it can be one."""
-    hours = [int(value) for value in one.values if value.isdigit() and len(value) < 3]
-    timed = until.kind == "time" or any(value.startswith("t") for value in until.bears)
-    if (
-        one.kind != "number"
-        or not hours
-        or hours[0] > 24
-        or not timed
-        or not _UNTIL.fullmatch(text, one.end, until.start)
-    ):
-        return one
-    time = time_of_day(one.start, one.end, hours[0], "00", None, None)
-    return time if until.kind == "time" else replace(one, bears=one.bears | time.values)
+def _from_time(text: str, one: Number, until: Number) -> tuple[Number, Number]:
+    """7 in "7 to 10 pm" is a time; in "с 7 до 10" both can be."""
+    if one.kind != "number" or not _UNTIL.fullmatch(text, one.end, until.start):
+        return one, until
+    time, end = _on_the_hour(one), _on_the_hour(until)
+    if time and until.kind == "time":
+        return time, until
+    if time and end and (_FROM.search(text, max(0, one.start - 10), one.start) or end.values & until.bears):
+        return replace(one, bears=one.bears | time.values), replace(until, bears=until.bears | end.values)
+    return one, until
+
+
+def _on_the_hour(number: Number) -> Number | None:
+    """The time of day that a plain number can be."""
+    hours = [int(value) for value in number.values if value.isdigit() and len(value) < 3 and int(value) < 25]
+    return time_of_day(number.start, number.end, hours[0], "00", None, None) if hours else None
 
 
 def _share_of(text: str, part: Number, whole: Number) -> frozenset[str]:

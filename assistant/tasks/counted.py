@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from assistant.dates_and_times import Number
 from assistant.memory.stemming import stems
-from assistant.numerals import Number
 from assistant.tasks.names import fold, is_stop
 
 # As they are stemmed; percent, money, time and measures.

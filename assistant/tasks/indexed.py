@@ -17,10 +17,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.dates_and_times import Kind, Number
 from assistant.memory.claims import sound_of
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import language_of, stems
-from assistant.numerals import Kind, Number, numbers
+from assistant.numerals import numbers
 from assistant.tasks.counted import counted
 from assistant.tasks.names import CYRILLIC, fold, is_russian_name, is_stop, long_sound, same_name, sounds_like
 

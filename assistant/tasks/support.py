@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.dates_and_times import Number
 from assistant.memory.sentences import Span
 from assistant.memory.stemming import language_of, stems
-from assistant.numerals import Number, numbers, plain
+from assistant.numerals import numbers, plain
 from assistant.tasks.counted import UNIT_NAMES, counted
 from assistant.tasks.indexed import Ids, Indexed, Name, rarity
 from assistant.tasks.names import fold, is_common, long_sound
@@ -291,6 +292,7 @@ class Held:
             return False
         features, own, _ = self.features
         weights: dict[str, float] = {}
+        beside: list[tuple[int, float]] = []
         unit = stems(self.body[claim.number.end :][:30])[:1] if claim.number else []  # any of them may have it
         for row, feature in enumerate(features):
             if own[row, sentence] and feature.stem not in unit:
@@ -300,7 +302,10 @@ class Held:
                 elif claim.number and feature.claim and feature.claim.name:
                     spelled = self.indexed.spelled(feature.claim.text)
                     weights |= {stem: weight for word in spelled for stem in stems(word)[:1]}
-        there = [
+                elif claim.number and feature.claim and feature.claim.number and feature.claim is not claim:
+                    values = feature.claim.number.values
+                    beside += [(one.start, weight) for one in self.indexed.numbers[sentence] if one.bears & values]
+        there = beside + [
             (match.start(), weights[stem])
             for match in _WORD.finditer(text)
             for stem in stems(match[0])[:1]

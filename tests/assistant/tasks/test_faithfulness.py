@@ -95,6 +95,11 @@ LEASE = """ООО «Северный лён» (Арендодатель) и Ма
         (OFFERS, "The board chose Brightside at 68,500 pounds, which can start on 3 February."),
         (OFFERS, "640 pupils eat at school, 130 more than last year."),
         (OFFERS, "The hall is open from 7 to 10 pm."),
+        (
+            "The museum expects 65,000 visitors a year; in 2022 it had 48,000.",
+            "In 2022 the museum had 48,000 visitors.",
+        ),
+        ("Вопросы — инженеру Светлане Юдиной, по средам с 15 до 18.", "Yudina answers on Wednesdays from 3 to 6 pm."),
         (LEASE, "The tenant, Rashid Mamedov, pays two monthly rents within 10 days."),
         (LEASE, "Линия простояла три дня."),
         (LEASE, "Watering is allowed from 7 to 10 pm."),
