@@ -11,8 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    import sqlite_utils
+    from sqlite_utils.migrations import Migrations
 
 BUSY_SECONDS = 10.0
 
@@ -24,7 +29,7 @@ class Schema:
     Attributes:
         name: as it stands in errors: "the history".
         application_id: in the file's header: tells our database from another program's.
-        migrations: the module with ``apply(db)``, imported only when a step is due.
+        migrations: the module with ``migrations``, imported only when a step is due.
         version: as many as there are steps in it.
         fts: tables of FTS5, whose older segments keep removed words until they are merged.
         error: what is raised.
@@ -42,6 +47,13 @@ class Schema:
     elsewhere: str
     damaged: str
     page_size: int = 4096
+
+
+def apply(migrations: Migrations, db: sqlite_utils.Database, *, stop_before: str | None = None) -> None:
+    """Bring a schema up to date; ``user_version`` counts the steps, so that opening can compare one number."""
+    migrations.apply(db, stop_before=stop_before)
+    # A pragma takes no parameters; the value is our own integer.
+    db.execute(f"PRAGMA user_version = {len(migrations.applied(db))}")
 
 
 class Database:
@@ -198,7 +210,7 @@ class Database:
             self._db.execute(f"PRAGMA application_id = {self.schema.application_id}")
             row_factory, self._db.row_factory = self._db.row_factory, None
             try:
-                steps.apply(sqlite_utils.Database(self._db, execute_plugins=False))
+                apply(steps.migrations, sqlite_utils.Database(self._db, execute_plugins=False))
             finally:
                 self._db.row_factory = row_factory
 

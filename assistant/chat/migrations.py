@@ -12,13 +12,6 @@ from sqlite_utils.migrations import Migrations
 migrations = Migrations("history")
 
 
-def apply(db: Database, *, stop_before: str | None = None) -> None:
-    """Bring the schema up to date; ``user_version`` counts the steps, so that opening can compare one number."""
-    migrations.apply(db, stop_before=stop_before)
-    # A pragma takes no parameters; the value is our own integer.
-    db.execute(f"PRAGMA user_version = {len(migrations.applied(db))}")
-
-
 @migrations()
 def m001_conversations_and_messages(db: Database) -> None:
     # AUTOINCREMENT: users type these numbers, so one that was removed must never come to mean another chat.

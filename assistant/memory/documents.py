@@ -14,7 +14,8 @@ import stat
 import tempfile
 import zipfile
 from bisect import bisect_right
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -152,16 +153,10 @@ def load(path: Path, *, max_bytes: int = MAX_BYTES) -> Document:
         Unreadable: there is no text to be had: the file is missing, empty, binary, encrypted, broken, too long, …
     """
     path = Path(os.path.abspath(path))
-    try:
+    with _explained(path):
         if sort := sort_without_text(path):
             raise WithoutText(f"is {sort}: no text to read")
         return _load(path, max_bytes)
-    except NoText as error:
-        raise Unreadable(path, str(error)) from error
-    except (OSError, ValueError) as error:
-        raise Unreadable(path, why_not_read(error)) from error
-    except MemoryError as error:
-        raise Unreadable(path, "needs more memory than there is") from error
 
 
 def load_stream(stream: BinaryIO, *, max_bytes: int = MAX_BYTES) -> Document:
@@ -174,7 +169,7 @@ def load_stream(stream: BinaryIO, *, max_bytes: int = MAX_BYTES) -> Document:
         Unreadable: there is no text to be had.
     """
     path = Path("-")
-    try:
+    with _explained(path):
         raw = stream.read(4096)
         limit = max_bytes * (_PICTURES if raw.startswith(_WITH_PICTURES) else 1)
         raw += stream.read(limit + 1 - len(raw))
@@ -189,6 +184,12 @@ def load_stream(stream: BinaryIO, *, max_bytes: int = MAX_BYTES) -> Document:
             copy = Path(folder, f"input.{kind}")
             copy.write_bytes(raw)
             return _document(path, kind, _extract(copy, kind, b"", max_bytes))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except NoText as error:
         raise Unreadable(path, str(error)) from error
     except (OSError, ValueError) as error:

@@ -11,13 +11,6 @@ from sqlite_utils.migrations import Migrations
 migrations = Migrations("finished")
 
 
-def apply(db: Database, *, stop_before: str | None = None) -> None:
-    """Bring the schema up to date; ``user_version`` counts the steps, so that opening can compare one number."""
-    migrations.apply(db, stop_before=stop_before)
-    # A pragma takes no parameters; the value is our own integer.
-    db.execute(f"PRAGMA user_version = {len(migrations.applied(db))}")
-
-
 @migrations()
 def m001_calls(db: Database) -> None:
     # `run` and `call` are digests: of what is done, and of the model, the prompt and the options. `number` counts equal

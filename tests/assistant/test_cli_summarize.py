@@ -7,13 +7,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
-
-from assistant.cli import main
+from in_process import Run, runner
 
 TEXT = """# The ferry
 
@@ -23,34 +21,9 @@ Until then a bus goes round by Gunnislake every 40 minutes. It costs 2 pounds, a
 """
 
 
-@dataclass
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in this process, its standard input from a file."""
-
-    def run(*args: object, stdin: str = "") -> Done:
-        (tmp_path / "stdin").write_text(stdin)
-        capsys.readouterr()
-        with (tmp_path / "stdin").open() as file:
-            monkeypatch.setattr(sys, "stdin", file)
-            code = 0
-            try:
-                main(["summarize", "-m", "tiny", "-o", "draft", "off", *map(str, args)])
-            except SystemExit as end:
-                code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    return partial(runner(["-m", "tiny", "-o", "draft", "off"], tmp_path, monkeypatch, capsys), "summarize")
 
 
 @pytest.fixture

@@ -8,47 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from assistant.cli import main
+from in_process import Run, runner
 
 MODEL = ["-m", "tiny", "-o", "draft", "off", "-o", "max_tokens", "24"]
 ASSISTANT = [sys.executable, "-m", "assistant"]
 
 
-@dataclass
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """A command in this process, its standard input from a file."""
-
-    def run(verb: str, *args: object, stdin: str | bytes = b"") -> Done:
-        given = tmp_path / "stdin"
-        given.write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
-        capsys.readouterr()
-        with given.open() as file:
-            monkeypatch.setattr(sys, "stdin", file)
-            code = 0
-            try:
-                main([verb, *MODEL, *map(str, args)])
-            except SystemExit as end:
-                code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    return runner(MODEL, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -11,13 +11,6 @@ from sqlite_utils.migrations import Migrations
 migrations = Migrations("diary")
 
 
-def apply(db: Database, *, stop_before: str | None = None) -> None:
-    """Bring the schema up to date; ``user_version`` counts the steps, so that opening can compare one number."""
-    migrations.apply(db, stop_before=stop_before)
-    # A pragma takes no parameters; the value is our own integer.
-    db.execute(f"PRAGMA user_version = {len(migrations.applied(db))}")
-
-
 @migrations()
 def m001_diary(db: Database) -> None:
     # A snapshot of what was recorded: nutrients are those of 100 g in the table then, NULL where it said nothing.

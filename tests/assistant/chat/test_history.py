@@ -19,6 +19,7 @@ import sqlite_utils
 from assistant.chat import migrations
 from assistant.chat.history import SCHEMA, History, HistoryError
 from assistant.chat.writer import is_alive
+from assistant.database import apply
 from models.paths import history_file
 
 
@@ -157,7 +158,7 @@ def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     old = sqlite_utils.Database(path)
     old.execute("PRAGMA application_id = 0x41535354")
-    migrations.apply(old, stop_before="m002_full_text_search")
+    apply(migrations.migrations, old, stop_before="m002_full_text_search")
     old.execute("INSERT INTO conversations VALUES (7, 'Old', 'tiny', NULL, '2026-01-01T00:00:00+00:00', '2026-01-01')")
     old.execute(
         """INSERT INTO messages (conversation_id, position, role, text, status, created, updated)
@@ -183,7 +184,7 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "history.db"
     old = sqlite_utils.Database(path)
     old.execute("PRAGMA application_id = 0x41535354")
-    migrations.apply(old, stop_before="m002_full_text_search")
+    apply(migrations.migrations, old, stop_before="m002_full_text_search")
     before = list(old.conn.iterdump())
     old.close()
     broken = migrations.migrations._migrations[1]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from assistant.engine.engine import GenerateOptions, LoadOptions
-from assistant.tasks.batching.job import Job
 from assistant.engine.processes import engines
+from assistant.tasks.batching.job import Job
 from assistant.tasks.batching.records import Record
 from assistant.tasks.batching.running import Done, EngineWorker, run, tasks_of
 from assistant.templates.template import Template
