@@ -41,6 +41,10 @@ class DoesNotFit(UserError):
     exit_code = 4
 
 
+class Unanswered(UserError):
+    """The model wrote nothing that could be used."""
+
+
 class NetworkError(UserError):
     """No source could be reached."""
 

@@ -30,7 +30,7 @@ from assistant.engine.engine import Delta, Engine, Event, Progress, Result
 from assistant.memory.files import printable
 from assistant.tasks.finished import Finished, FinishedError, Run
 from assistant.tasks.sources import STDIN, Source, Unread, read_sources
-from models.errors import Cancelled, DoesNotFit, UsageError, UserError
+from models.errors import Cancelled, DoesNotFit, Unanswered, UsageError, UserError
 from models.files import write_whole
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Over:
         for source in sources:
             try:
                 yield source, (yield from self._one(source, self._engines[0]))
-            except (_NotRead, DoesNotFit, UsageError) as error:
+            except (_NotRead, DoesNotFit, Unanswered, UsageError) as error:
                 yield source, error
 
     def _one(self, source: Source | Unread, engine: Engine) -> Generator[Event | Reading, None, Outcome]:
@@ -222,7 +222,7 @@ class _Over:
             except StopIteration as end:
                 outcome: Outcome = end.value
                 return outcome
-            except (_NotRead, DoesNotFit, UsageError) as error:
+            except (_NotRead, DoesNotFit, Unanswered, UsageError) as error:
                 return error
             finally:
                 idle.put(engine)

@@ -113,7 +113,7 @@ def _by_template(name: str, language: str, cite: bool) -> Any:
 
         def work(engine: Engine, source: Source, check: Check) -> Generator[Event | Reading, None, Outcome]:
             summary = yield from summarize_by(engine, filled, source, model=opened.name, options=options, check=check)
-            return _outcome(summary, source, cite)
+            return replace(_outcome(summary, source, cite), good=not summary.notes)
 
         return work
 

@@ -23,7 +23,9 @@ from assistant.tasks.prompting import Asking, with_request
 EngineCall = Callable[[Sequence[Message], GenerateOptions], Generator[Event, None, Result]]
 
 NOTE_WORDS = 30  # room for a note
+CONTEXT = 60  # tokens of what stands before a passage
 KEPT = 3  # notes that become one
+ENDS = tuple('.!?…»”"。！？」')  # of a sentence
 _LATEST = 3  # notes that another may repeat
 _TOKENS_A_WORD = {"en": 2, "ru": 5}  # of an answer, with room to spare; other languages 8
 _SPARE = 48
@@ -115,7 +117,7 @@ def note_on(
     said = text[passage.start : passage.end]
     # Not where the focus is asked for: what stands before would answer for the passage.
     context = [passage.heading, before[-1].text if before and not asking.focus else ""]
-    shown = asking.noting(said, before=" | ".join(filter(None, context)))
+    shown = asking.noting(said, before=_clipped(" | ".join(filter(None, context)), told.count))
     if asking.focus:
         question, answers = asking.concerns()
         if not (yield from _yes(told, asking, said, with_request(shown, question), answers)):
@@ -129,15 +131,24 @@ def note_on(
     return [] if known else [Said(note, (passage.start, passage.end))]
 
 
-def fewer(told: Told, asking: Asking, notes: Sequence[Said]) -> Generator[Event, None, list[Said]]:
-    """Notes on notes: one of each few neighbours."""
-    number = math.ceil(len(notes) / KEPT)
+def _clipped(context: str, count: Callable[[str], int]) -> str:
+    """As much of what stands before a passage as room was left for."""
+    while count(context) > CONTEXT:
+        context = context[: len(context) // 2]
+    return context
+
+
+def fewer(told: Told, asking: Asking, notes: Sequence[Said], room: int) -> Generator[Event, None, list[Said]]:
+    """Notes on notes: one of each few neighbours, as many as fit ``room`` tokens; as many as before if hardly one does."""
+    number = math.ceil(max(len(notes) / KEPT, 1.3 * sum(told.count(said.text) for said in notes) / room))
+    if number >= len(notes):
+        return [*notes]
     found: list[Said] = []
     for place in range(number):
         group = notes[len(notes) * place // number : len(notes) * (place + 1) // number]
         shown = asking.noting(" ".join(said.text for said in group))
-        if note := (yield from _sentence(told, asking, with_request(shown, asking.on_focus))):
-            found.append(Said(note, hull(group)))
+        note = yield from _sentence(told, asking, with_request(shown, asking.on_focus))
+        found.append(Said(note, hull(group)) if note else group[0])
     return found
 
 
@@ -190,7 +201,7 @@ def sentences_of(result: Result) -> list[str]:
         said = plain(_BULLET.sub("", line))
         if not said.endswith(":"):
             found += [said[start:end] for start, end in sentences(said, 0, len(said))]
-    if result.finish_reason != "stop" and len(found) > 1 and found[-1][-1] not in '.!?…»”"':
+    if result.finish_reason != "stop" and len(found) > 1 and found[-1][-1] not in ENDS:
         found.pop()
     return [said for place, said in enumerate(found) if not any(alike(said, other) for other in found[:place])]
 

@@ -9,6 +9,7 @@ looked at.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assistant.engine.engine import Event, GenerateOptions, Message, Result
+from assistant.memory.grounding import neutralise
 from assistant.memory.sentences import Span
 from assistant.memory.stemming import language_of, stems
 from assistant.tasks.indexed import Indexed
@@ -109,6 +111,8 @@ _REQUEST = {
     " Больше ничего не меняй.\n\nИсправленное утверждение, одно предложение по-русски:",
 }
 
+_FRAME = re.compile(r"<(?=\s*/?\s*source\b)", re.IGNORECASE)
+
 
 def mend(
     engine_call: EngineCall,
@@ -133,7 +137,9 @@ def mend(
         return point
     tongue = "ru" if language == "ru" else "en"
     request = _REQUEST[tongue].format(
-        evidence=evidence.replace("</source>", ""), point=point.text, unsupported="; ".join(point.unsupported)
+        evidence=_FRAME.sub("‹", neutralise(evidence)),
+        point=neutralise(point.text),
+        unsupported=neutralise("; ".join(point.unsupported)),
     )
     room = 40 + len(point.text) // 2  # tokens, of two characters at least: who goes on copies the source
     asked = options or GenerateOptions(temperature=0, max_tokens=room, stop=("\n",), keep_state=False, think="off")

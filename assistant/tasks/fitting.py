@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from assistant.engine.engine import Event
 from assistant.memory.claims import claims_of
 from assistant.memory.sentences import Span
-from assistant.tasks.condensing import Said, Told, lines_of, plain, sentences_of, tokens_of
+from assistant.tasks.condensing import ENDS, Said, Told, lines_of, plain, sentences_of, tokens_of
 from assistant.tasks.faithfulness import Indexed, Point, check, evidence, mend
 from assistant.tasks.languages import is_in
-from assistant.tasks.length import alike, around, centrality, choose, words_of
+from assistant.tasks.length import alike, around, centrality, choose, has_spaces, words_of
 from assistant.tasks.prompting import Asking, sentence_constraint
 
 if TYPE_CHECKING:
@@ -209,10 +209,10 @@ class Fitting:
             result = yield from self.told.ask(
                 self.asking.about(text, self.asking.reworded(words)),
                 tokens_of(2 * most, self.asking.language),
-                sentence_constraint(least, most),
+                sentence_constraint(least, most, spaces=has_spaces(one.point.text)),
             )
             said = " ".join(" ".join(sentences_of(result)).split())
-            ended = words_of(said) < most or said.endswith((".", "!", "?", "…", "»", '"'))
+            ended = words_of(said) < most or said.endswith(ENDS)
             if not (least <= words_of(said) <= most and ended and is_in(said, self.asking.language)):
                 continue
             (again,) = self.checked([replace(one.said, text=said)], chosen=one.chosen)

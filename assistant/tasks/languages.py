@@ -18,6 +18,7 @@ _OTHER = """
 ar Arabic, bn Bengali, el Greek, fa Persian, he Hebrew, hi Hindi, hy Armenian, ja Japanese, ka Georgian, ko Korean,
 th Thai, zh Chinese
 """
+UNSPACED = ("ja", "zh")  # no spaces part their words; a word is a character
 _SCRIPTS = {"en": _LATIN, "ru": _CYRILLIC, "other": _OTHER}  # as language_of calls them
 _NAMES = {code: name for table in _SCRIPTS.values() for code, name in (pair.split() for pair in table.split(","))}
 _SCRIPT_OF = {pair.split()[0]: script for script, table in _SCRIPTS.items() for pair in table.split(",")}

@@ -13,8 +13,8 @@ from assistant.tasks.styles import Style
 
 TOLERANCE = 0.15  # of the words asked for
 
-# Scripts without spaces: a character is counted, as word processors do.
-_EAST_ASIAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# Scripts without spaces: a character is counted, as word processors do. Korean has spaces.
+_EAST_ASIAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_EAST_ASIAN}]|[^\s{_EAST_ASIAN}]+")
 _BULLET = re.compile(r"^\s*(?:[-*•]|#{1,6})\s+", re.MULTILINE)
 
@@ -22,6 +22,11 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|#{1,6})\s+", re.MULTILINE)
 def words_of(text: str) -> int:
     """Words as a reader counts them: what stands between spaces and has a letter or a digit."""
     return sum(any(map(str.isalnum, word)) for word in _WORD.findall(_BULLET.sub("", text)))
+
+
+def has_spaces(text: str) -> bool:
+    """Whether spaces part its words."""
+    return 2 * len(text.split()) > words_of(text)
 
 
 def around(words: int, tolerance: float = TOLERANCE) -> tuple[int, int]:

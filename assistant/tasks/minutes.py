@@ -72,13 +72,13 @@ def minutes_constraint(tongue: Language) -> Constraint:
     return Constraint("json_schema", json.dumps(schema, ensure_ascii=False))
 
 
-def minutes_of(answer: str, tongue: Language) -> list[tuple[int, str]]:
-    """The lines of minutes, each with the place of its heading; none where the answer was cut short beyond repair."""
+def minutes_of(answer: str, tongue: Language) -> list[tuple[int, str]] | None:
+    """The lines of minutes, each with the place of its heading; None: the answer was cut short beyond repair."""
     present, decisions, tasks, questions, task = _MINUTES[tongue]
     try:
         found = json.loads(answer)
     except ValueError:
-        return []
+        return None
     lines = [(0, " ".join(name.split())) for name in found[present]]
     lines += [(1, line) for line in found[decisions]]
     for one in found[tasks]:

@@ -153,8 +153,10 @@ def with_request(messages: Sequence[Message], request: str) -> list[Message]:
     return [*others, Message(last.role, f"{last.content}\n\n{request}")] if request else [*messages]
 
 
-def sentence_constraint(least: int, most: int) -> Constraint:
-    """One sentence of so many words."""
+def sentence_constraint(least: int, most: int, *, spaces: bool = True) -> Constraint:
+    """One sentence of so many words; ``spaces`` part them, or each character is one, with marks between."""
+    if not spaces:
+        return Constraint("regex", rf"[^\s]{{{max(least, 1)},{most + most // 4}}}")
     return Constraint("regex", rf"[^\s]{{1,40}}( [^\s]{{1,40}}){{{max(least, 1) - 1},{most - 1}}}")
 
 

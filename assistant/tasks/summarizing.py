@@ -14,16 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.engine.calls import completing, telling
 from assistant.engine.engine import Engine, Event, GenerateOptions, Message, Result
-from assistant.tasks.condensing import (
-    EngineCall,
-)
+from assistant.tasks.condensing import EngineCall
 from assistant.tasks.faithfulness import Point
 from assistant.tasks.length import words_of
-from assistant.tasks.prompting import (
-    Asking,
-    laid_out,
-)
-from assistant.tasks.styles import Style
+from assistant.tasks.prompting import Asking, laid_out
+from assistant.tasks.styles import STYLES, Style
 from assistant.tasks.summary_work import Reading, SummaryOptions, Work
 from models.errors import UsageError
 
@@ -115,11 +110,16 @@ def summarize(
 
     Raises:
         DoesNotFit: the window has no room for the request, an answer and a piece of the text.
-        UsageError: there is no text, or no focus, or no words are asked for.
+        UsageError: there is no text, no such style, no word in the focus, or no words are asked for.
+        Unanswered: the model wrote nothing, and the text has no sentences that could stand for it.
         as :meth:`Engine.generate`; Cancelled.
     """
     if wanted.words is not None and wanted.words < 1:
         raise UsageError("A summary has at least one word.", "--words 100")
+    if wanted.style not in STYLES:
+        raise UsageError(f"There is no style {wanted.style!r}.", f"One of: {', '.join(STYLES)}.")
+    if wanted.focus.strip() and not words_of(wanted.focus):
+        raise UsageError(f"The focus {wanted.focus!r} has no words.", '--focus "what it costs"')
     if not source.text.strip():
         raise UsageError("There is no text to summarize.", "Give it some.")
     clock = _Clock(call or (lambda messages, asked: completing(engine, messages, asked, check)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from assistant.engine.engine import Engine, Event, GenerateOptions, Message
 from assistant.memory.stemming import stems
 from assistant.tasks.condensing import (
+    CONTEXT,
     NOTE_WORDS,
     EngineCall,
     Said,
@@ -27,19 +28,13 @@ from assistant.tasks.condensing import (
 from assistant.tasks.faithfulness import Indexed, Point, evidence
 from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.fitting import Fitting, Kept
-from assistant.tasks.languages import code_of, is_in, known_language
-from assistant.tasks.length import around, centrality, default_words, words_of
+from assistant.tasks.languages import UNSPACED, code_of, is_in, known_language
+from assistant.tasks.length import around, centrality, default_words, has_spaces, words_of
 from assistant.tasks.minutes import minutes_constraint, minutes_of
 from assistant.tasks.passages import LEAST_ROOM, Passage, passages_of
-from assistant.tasks.prompting import (
-    Asking,
-    list_constraint,
-    points_of,
-    sentence_constraint,
-    with_request,
-)
+from assistant.tasks.prompting import Asking, list_constraint, points_of, sentence_constraint, with_request
 from assistant.tasks.styles import Style
-from models.errors import DoesNotFit
+from models.errors import DoesNotFit, Unanswered
 
 if TYPE_CHECKING:
     from assistant.memory.embedding import Embedder
@@ -51,8 +46,9 @@ _PASSAGES = 14  # of a short text
 _PARAGRAPH = 120  # words that a small model writes at a time
 _NOTES = 4  # words of notes from which one word of the summary is made, at most
 _TLDR = 2  # sentences
+CUT_SHORT = "The minutes may lack something: an answer of the model was cut short."
 _EXCERPTS = 12  # places that have the words of the focus
-_SHORT_ENOUGH = 12  # words: such a text is its own summary
+_SHORT_ENOUGH = (12, 200)  # words, characters: such a text is its own summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +127,11 @@ class Work:
 
     def run(self) -> Generator[Event | Reading, None, list[Kept]]:
         fitting = Fitting(self.told, self.asking, self.indexed, self.window // 4, self.embedder)
-        if self.source_words <= _SHORT_ENOUGH and self.wanted.style != "minutes" and not self.asking.focus:
+        own = " ".join(self.source.text.split())
+        short = self.source_words <= _SHORT_ENOUGH[0] and len(own) <= _SHORT_ENOUGH[1]
+        if short and self.wanted.style != "minutes" and not self.asking.focus:
             self.tokens, self.coverage = self.count(self.source.text), 1.0
-            whole = [Said(" ".join(self.source.text.split()))]
-            return fitting.checked((yield from fitting.in_language(whole)))
+            return fitting.checked((yield from fitting.in_language([Said(own)])))
         said, pools = yield from self._said()
         if said and self.asking.focus:
             said, pools = (yield from self._on_focus(said)), [self._own_sentences_on_focus]
@@ -143,9 +140,13 @@ class Work:
                 self.remarks.append(self.asking.nothing())
                 return [Kept(Said(self.asking.nothing()), Point(self.asking.nothing(), (), ()))]
             if self.asking.style == "minutes":
+                if CUT_SHORT in self.remarks:
+                    raise Unanswered("The model wrote no minutes that could be read.", "Try another model (-m).")
                 self.remarks.append("The text has nothing for minutes: no decisions, tasks or questions.")
                 return []
             said = self._own_sentences()  # the model wrote nothing
+            if not said:
+                raise Unanswered("The model wrote nothing, and the text has no sentences.", "Try another model (-m).")
         yield Reading(self.tokens, self.tokens, "checking")
         said = yield from fitting.in_language(said)
         kept = yield from fitting.mended(fitting.checked(said))
@@ -234,8 +235,13 @@ class Work:
         yield Reading(self.tokens, self.tokens, "combining")
         most = _NOTES * max(self.words, _PARAGRAPH)
         levels = [notes]
-        while len(levels[-1]) > 2 and sum(words_of(said.text) for said in levels[-1]) > most:
-            levels.append((yield from fewer(self.told, self.noting, levels[-1])))
+        while len(levels[-1]) > 2 and (
+            sum(words_of(said.text) for said in levels[-1]) > most or self._pieces(levels[-1]) > self._most_pieces
+        ):
+            shorter = yield from fewer(self.told, self.noting, levels[-1], self._room_for_notes())
+            if len(shorter) == len(levels[-1]):
+                break
+            levels.append(shorter)
         best, rest = levels[-1], [said for level in levels[-2::-1] for said in level]
         if self.asking.style == "bullets":
             return best, rest
@@ -244,15 +250,22 @@ class Work:
 
     def _written(self, notes: Sequence[Said]) -> Generator[Event, None, list[Said]]:
         """The summary from notes, a long one paragraph by paragraph."""
-        one_piece = self.asking.style in ("headline", "tldr")
-        needed = math.ceil(1.1 * sum(self.count(said.text) + 4 for said in notes) / self._room())
-        number = 1 if one_piece else max(1, min(max(round(self.words / _PARAGRAPH), needed), len(notes)))
+        wanted = max(1, round(self.words / _PARAGRAPH), self._pieces(notes))
+        number = int(min(wanted, self._most_pieces, len(notes)))
         found: list[Said] = []
         for part in range(number):
             some = notes[len(notes) * part // number : len(notes) * (part + 1) // number]
             text = "\n".join(f"- {said.text}" for said in some)
             found += yield from self._final(text, math.ceil(self.words / number), hull(some), part, of_notes=True)
         return found
+
+    def _pieces(self, notes: Sequence[Said]) -> int:
+        """In how many pieces notes fit the window."""
+        return math.ceil(1.1 * sum(self.count(said.text) + 4 for said in notes) / self._room())
+
+    @property
+    def _most_pieces(self) -> float:
+        return 1 if self.asking.style in ("headline", "tldr") else math.inf
 
     def _final(
         self,
@@ -269,7 +282,8 @@ class Work:
         if self.asking.style == "minutes":
             constraint = minutes_constraint(self.asking.tongue)
         elif self.asking.style == "headline":
-            constraint = sentence_constraint(*(around(words) if self.exactly else (2, words + 2)))
+            least, most = around(words) if self.exactly else (2, words + 2)
+            constraint = sentence_constraint(least, most, spaces=self._has_spaces)
         elif self.asking.style == "bullets":
             constraint = list_constraint(words)
         room = self._answer_tokens(words)
@@ -278,7 +292,10 @@ class Work:
             request = self.asking.final(words, of_notes=of_notes, firmly=firmly)
             result = yield from self.told.ask(self.asking.made_of(text, request), room, constraint, keep=keep)
             if self.asking.style == "minutes":
-                return [Said(line, within, heading) for heading, line in minutes_of(result.text, self.asking.tongue)]
+                lines = minutes_of(result.text, self.asking.tongue)
+                if (lines is None or result.finish_reason != "stop") and CUT_SHORT not in self.remarks:
+                    self.remarks.append(CUT_SHORT)
+                return [Said(line, within, heading) for heading, line in lines or ()]
             found = lines_of(result) if self.asking.style == "bullets" else sentences_of(result)
             if is_in(" ".join(found), self.asking.language):
                 break
@@ -291,6 +308,12 @@ class Work:
         return [Said(line, within, part) for line in found]
 
     # ── what it takes ──
+
+    @property
+    def _has_spaces(self) -> bool:
+        """Whether words of the summary are parted by spaces."""
+        language = self.asking.language
+        return language not in UNSPACED if language else has_spaces(self.source.text)
 
     def _answer_tokens(self, words: int | None = None) -> int:
         """Room for the summary itself, a paragraph of it at least."""
@@ -313,8 +336,8 @@ class Work:
         question, _ = self.noting.concerns() if self.noting.focus else ("", ())
         for shots in (True, False):
             self.noting = replace(self.noting, shots=shots)
-            request = with_request(self.noting.noting("", before="x " * 60), question or " ")
-            if self.engine.count_tokens(request) < self.window // 2:
+            request = with_request(self.noting.noting("", before="x " * CONTEXT), question or " ")
+            if self.engine.count_tokens(request) < min(self.window // 2, self.window - answer - 4 * LEAST_ROOM):
                 break
         return self._beside(request, answer)
 

@@ -15,6 +15,7 @@ from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.languages import known_language
 from assistant.tasks.length import words_of
 from assistant.tasks.summarizing import Summary
+from models.errors import Unanswered
 
 if TYPE_CHECKING:
     from assistant.tasks.sources import Source
@@ -33,12 +34,15 @@ def summarize_by(
     """Summarize a source by a template; what it does not bear is told of, and stays.
 
     Raises:
+        Unanswered: the model wrote nothing.
         DoesNotFit: the source is longer than the window, and the template does not work in parts.
         as :func:`~assistant.tasks.answering.answering`.
     """
     began = time.perf_counter()
     answer = yield from answering(engine, filled, source.text, options, check)
     text = answer.text.strip()
+    if not text:
+        raise Unanswered("The model wrote nothing.", "Try another model (-m) or another template.")
     spans = list(sentences(text, 0, len(text)))
     points = tuple(checked([text[start:end] for start, end in spans], Indexed(source.text)))
     return Summary(
@@ -59,5 +63,5 @@ def summarize_by(
         language=known_language(text),
         words=words_of(text),
         style="paragraph",
-        notes=(answer.problem,) if answer.problem else (),
+        notes=(f"not what was asked for: {answer.problem}",) if answer.problem else (),
     )

@@ -20,6 +20,7 @@ from assistant.tasks.styles import STYLES
         ("Он заплатил 1 500 рублей — и ушёл.", 7),
         ("state-of-the-art isn't two words", 4),
         ("会议决定", 4),
+        ("회의에서 결정했다.", 2),
         ("It is not there. [?]", 4),
     ],
 )
