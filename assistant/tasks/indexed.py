@@ -47,6 +47,8 @@ _PRONOUN = re.compile(
     r"(?:he|she|they|it|his|her|their|its|this|these|он|она|оно|они|его|ее|её|их|ему|ей|им|это|этот|эта|эти)(?!\w)",
     re.IGNORECASE,
 )
+# Anna Cole: I will ask. Not of a form, where what stands behind the colon is short.
+_LABEL = re.compile(r"\s*([^\W\d_a-zа-яё][\w'’.-]+(?: [^\W\d_a-zа-яё][\w'’.-]*){0,2}):\s+(?=\S+\s+\S+\s+\S)")
 SAME_BEGINNING = 5  # letters
 _CARRIED = 2  # sentences back that a pronoun, or a sentence without names, may speak of
 
@@ -177,8 +179,13 @@ class Indexed:
         """How often each word stands with a capital that nothing but its being a name asks for, and without one."""
         high: dict[str, int] = defaultdict(int)
         low: dict[str, int] = defaultdict(int)
+        labels = self._speakers
+        for match in (match for label in labels for match in _WORD.finditer(label)):
+            high[fold(match[0])] += 1
         for start, end in self.spans:
             sentence = self.text[start:end]
+            if (label := _LABEL.match(sentence)) and label[1] in labels:
+                sentence = sentence[label.end() :]
             shouted = sentence.isupper()
             for match in _WORD.finditer(sentence):
                 word = match[0]
@@ -187,6 +194,12 @@ class Indexed:
                 elif not shouted and (not _begins(sentence, match.start()) or _introduced(sentence, match)):
                     high[fold(word)] += 1
         return high, low
+
+    @cached_property
+    def _speakers(self) -> frozenset[str]:
+        """Who speaks in a conversation, as the labels of its lines name them."""
+        found = [label[1] for start, end in self.spans if (label := _LABEL.match(self.text[start:end]))]
+        return frozenset(found) if len(found) > max(2, len(set(found))) else frozenset()
 
     @cached_property
     def _low_stems(self) -> frozenset[str]:

@@ -79,6 +79,12 @@ LOG = """2025-05-06 02:14:07 INFO scheduler: nightly backup started on atlas-3, 
 OFFERS = """Tom Okafor had three offers. Carver asked for 74,000 pounds, Brightside for 68,500, and Murray for 91,000.
 The board chose Brightside, because it can begin on 3 February. Now 640 pupils eat at school, up from 510 last year.
 The hall is open from 19:00 to 22:00."""
+TALK = """Анна: Так, что с палаткой?
+Илья: Куплю новую к пятнице за 8000 рублей.
+Анна: Хорошо, и я спрошу в управе в понедельник."""
+CALL = """Adaeze: Let's start. The pump in the cellar broke again.
+Tom Reed: I called the firm in Leith, they want 1,900 for a new one.
+Adaeze: Fine, I will bring it up with the board on 4 May."""
 LEASE = """ООО «Северный лён» (Арендодатель) и Мамедов Рашид Алиевич, именуемый Арендатор, заключили договор.
 
 Арендатор в течение десяти дней вносит платёж в размере двух месячных плат. Платёж возвращается в течение тридцати дней.
@@ -102,6 +108,11 @@ LEASE = """ООО «Северный лён» (Арендодатель) и Ма
         ("Вопросы — инженеру Светлане Юдиной, по средам с 15 до 18.", "Yudina answers on Wednesdays from 3 to 6 pm."),
         (LEASE, "The tenant, Rashid Mamedov, pays two monthly rents within 10 days."),
         (LEASE, "Линия простояла три дня."),
+        (TALK, "Илья купит новую палатку за 8000 рублей."),
+        (TALK, "Анна спросит в управе в понедельник."),
+        (CALL, "Adaeze will bring it up with the board on 4 May."),
+        (CALL, "Tom Reed says that the firm wants 1,900."),
+        (CALL, "Adaeze said that the pump broke."),
         (LEASE, "Watering is allowed from 7 to 10 pm."),
     ],
 )
@@ -117,6 +128,7 @@ def test_what_is_said_otherwise_is_not_marked(source: str, text: str) -> None:
         (OFFERS, "Murray asked for 68,500 pounds.", "Murray"),
         (OFFERS, "640 pupils eat at school, 140 more than last year.", "140"),
         (LEASE, "The fine is 7 days.", "7"),
+        (TALK, "Анна купит новую палатку за 8000 рублей.", "Анна"),
         (LEASE, "Полив разрешён с 19 до 23 часов.", "23"),
     ],
 )
