@@ -150,7 +150,7 @@ def over_sources(
                         shown.close()
                         results.put(*event, about)
                     else:
-                        shown.show(event)
+                        shown.show(event, over.reused)
         except Cancelled as stopped:
             kept = "What is finished is kept: the same command with --resume goes on." if finished.is_kept else None
             raise Cancelled("Stopped.", kept) from stopped
@@ -251,6 +251,11 @@ class _Over:
         for engine in self._engines:
             engine.cancel()
 
+    @property
+    def reused(self) -> int:
+        """Answers to the source at hand that an earlier run has finished."""
+        return self._runs[-1].reused if self._runs else 0
+
     def done(self) -> None:
         """All results are out: nothing has to be resumed."""
         self._finished.done(self._runs)
@@ -271,8 +276,10 @@ class _Progress:
     def __init__(self) -> None:
         self._screen = Screen(streams=False)
         self._bar: ProgressBar | None = None
+        self._reused = 0
 
-    def show(self, event: Event | Reading) -> None:
+    def show(self, event: Event | Reading, reused: int) -> None:
+        """``reused``: how many answers came from an earlier run, and took no time."""
         if isinstance(event, Progress):
             if self._bar is None:
                 self._screen.progress(event)
@@ -283,7 +290,8 @@ class _Progress:
             if self._bar is None:
                 self._screen.end()
                 self._bar = ProgressBar("tokens").__enter__()
-            self._bar.update(event.done, event.total, event.then)
+            self._bar.update(event.done, event.total, event.then, anew=reused != self._reused)
+            self._reused = reused
 
     def close(self) -> None:
         if self._bar:

@@ -48,17 +48,20 @@ class ProgressBar:
         if self._bar:
             self._bar.stop()
 
-    def update(self, done: int, total: int | None, description: str = "", *, rate: str | None = None) -> None:
-        """So much is done. The rate counts from the first call, and anew when ``done`` goes back: what an earlier run
-        has done took no time now. It counts from the first step once there are two: before that the model was read.
+    def update(
+        self, done: int, total: int | None, description: str = "", *, rate: str | None = None, anew: bool = False
+    ) -> None:
+        """So much is done. The rate counts from the first call, and anew when ``done`` goes back. It counts from the
+        first step once there are two: before that the model was read.
 
         Args:
             total: None: nobody knows.
             description: what is worked on.
             rate: how fast, if units a second do not say it.
+            anew: what was done since the last call took no time, as an earlier run has done it: the rate counts anew.
         """
         now = time.monotonic()
-        if self._began is None or done < self._last:
+        if self._began is None or anew or done < self._last:
             self._began, self._stepped = (now, done), None
         elif self._stepped is None and done > self._began[1]:
             self._stepped = now, done

@@ -76,6 +76,21 @@ def test_reading_the_model_does_not_slow_the_work_down(
     assert "21 of 100 records, 30/min, 2:38 left" in capsys.readouterr().err
 
 
+def test_what_an_earlier_run_has_done_does_not_count_as_speed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(0)
+    monkeypatch.setattr(progress, "time", clock)
+    bar = ProgressBar("tokens")
+    bar.update(0, 1000)
+    for done in (100, 200, 300):
+        bar.update(done, 1000, anew=True)
+    for done in (310, 320, 330):
+        clock.now += 20
+        bar.update(done, 1000)
+    assert "330 of 1,000 tokens, 30/min, 22:20 left" in capsys.readouterr().err
+
+
 def test_a_log_is_not_flooded(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "time", Clock(0.1))
     with ProgressBar("records") as bar:
