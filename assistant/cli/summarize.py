@@ -75,6 +75,9 @@ def summarize(
     from assistant.tasks.summarizing import SummaryOptions
     from assistant.tasks.summarizing import summarize as summarizing
 
+    for name, instead in (("max_tokens", "--words"), ("beams", "another model")):
+        if name in dict(frame.options):
+            raise UsageError(f"{name} is no option of a summary.", f"Leave it out, or use {instead}.")
     wanted = SummaryOptions(style or "paragraph", words, language, focus)
     window = _asked_window(frame.options)
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assistant.tasks.answering import Answer
     from assistant.tasks.api import batch, classify, close, extract, label, proofread, rewrite, summarize, translate
-    from assistant.tasks.opening import open_model
+    from assistant.tasks.opening import Opened, open_model
+    from assistant.tasks.summarizing import Summary
 
 __all__ = [
+    "Answer",
+    "Opened",
+    "Summary",
     "batch",
     "classify",
     "close",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ from assistant.tasks.batching.running import Done, EngineWorker, run
 from assistant.tasks.batching.task import tasks_of
 from assistant.tasks.labelling import Given, filled_of
 from assistant.tasks.opening import Opened, open_model
-from assistant.tasks.sources import Source, Unread, read_sources, source_of
+from assistant.tasks.sources import Source, Unread, read_sources, source_of, spans_in
 from assistant.tasks.styles import Style
 from assistant.tasks.summarizing import Summary, SummaryOptions
 from assistant.tasks.summarizing import summarize as summarizing
@@ -58,13 +59,18 @@ def summarize(
     >>> [letter[start:end] for point in summary.points for start, end in point.spans]  # what it rests on
     [...]
 
+    Of a file, spans are of its text as memory reads it: ``\\n`` for line ends, NFC, no control characters.
+
     Raises:
         UsageError: the text cannot be read, or is empty. ModelError, DoesNotFit: as the command.
     """
     opened = _opened(model)
     wanted = SummaryOptions(style, words, language, focus)
     options = opened.generation_for({"temperature": 0.0, "seed": 0})
-    return _result(summarizing(opened.engine, _source(text), wanted, model=opened.name, options=options))
+    found = _result(summarizing(opened.engine, _source(text), wanted, model=opened.name, options=options))
+    if isinstance(text, Path):
+        return found
+    return replace(found, points=tuple(replace(one, spans=spans_in(text, one.spans)) for one in found.points))
 
 
 def extract(
@@ -253,6 +259,8 @@ def _source(text: Text) -> Source:
         if not text.strip():
             raise UsageError("There is no text.", "Give it some.")
         return source_of(text)
+    if text.is_dir():
+        raise UsageError(f"{text} is a folder.", "Give its files one by one.")
     (found,) = read_sources([str(text)])
     if isinstance(found, Unread):
         raise UsageError(f"{found.name} {found.reason}.", "Give a file with text.")

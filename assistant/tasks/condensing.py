@@ -139,7 +139,7 @@ def _clipped(context: str, count: Callable[[str], int]) -> str:
 
 
 def fewer(told: Told, asking: Asking, notes: Sequence[Said], room: int) -> Generator[Event, None, list[Said]]:
-    """Notes on notes: one of each few neighbours, as many as fit ``room`` tokens; as many as before if hardly one does."""
+    """Notes on notes: one of each few neighbours, as many as fit ``room`` tokens; the same if hardly one does."""
     number = math.ceil(max(len(notes) / KEPT, 1.3 * sum(told.count(said.text) for said in notes) / room))
     if number >= len(notes):
         return [*notes]

@@ -7,8 +7,10 @@ import hashlib
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -18,6 +20,7 @@ from assistant.memory.documents import Document, Unreadable, load, load_stream
 from assistant.memory.files import Found, is_wanted, printable, walk, why_not_read
 from assistant.memory.loaders.encoding import clean
 from assistant.memory.loaders.extracted import WithoutText
+from assistant.memory.sentences import Span
 
 STDIN = "-"
 
@@ -99,6 +102,32 @@ def source_of(text: str, name: str = "text") -> Source:
     """
     text = clean(text)
     return Source(name, text, name, looks_like_markdown(text), _digest(text))
+
+
+def spans_in(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Spans of what :func:`source_of` made of a text, as spans of the text itself."""
+    if not spans or clean(text) == text:
+        return tuple(spans)
+    starts, ends, begin = [], [], 0
+    for end in range(1, len(text) + 1):
+        if end < len(text) and _goes_on(text, end):
+            continue
+        said = len(clean(text[begin:end]))
+        starts += [begin] * said
+        ends += [end] * said
+        begin = end
+    return tuple((starts[start], ends[end - 1]) for start, end in spans)
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """Whether what is here becomes one character with what is before it, or none."""
+    char = text[place]
+    if char.isascii():
+        return (char == "\n" and text[place - 1] == "\r") or not _cleaned(char)
+    return unicodedata.combining(char) > 0 or "\u1161" <= char <= "\u11c2" or not _cleaned(char)
+
+
+_cleaned = lru_cache(4096)(clean)
 
 
 def looks_like_markdown(text: str) -> bool:

@@ -74,6 +74,8 @@ def test_a_template_has_its_own_form(run: Run, ferry: Path) -> None:
 def test_nothing_to_read_and_nonsense_are_usage_errors(run: Run) -> None:
     assert run("--words", "0", stdin=TEXT).returncode == 2
     assert run("--style", "poem", stdin=TEXT).returncode == 2
+    done = run("-o", "max_tokens", 50, stdin=TEXT)
+    assert (done.returncode, "--words" in done.stderr) == (2, True)
     done = run(stdin="")
     assert done.returncode in (1, 2)
     assert done.stdout == ""

@@ -47,6 +47,12 @@ def test_a_file_is_read_in_its_format(tiny: Path, tmp_path: Path) -> None:
     assert found[0].output == found[1].output
 
 
+def test_spans_are_of_the_text_that_was_given(tiny: Path) -> None:
+    text = "\ufeffTiny note:\r\n\x00the cafe\u0301 is shut."
+    summary = tasks.summarize(text, model=str(tiny))
+    assert [text[start:end] for point in summary.points for start, end in point.spans] == [text[1:]]
+
+
 def test_a_model_stays_open(tiny: Path) -> None:
     with_name = tasks.classify("Hello.", ["good", "bad"], model=str(tiny))
     opened = open_model(str(tiny))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from assistant.memory.loaders import parsing
-from assistant.tasks.sources import Source, Unread, read_sources, source_of
+from assistant.tasks.sources import Source, Unread, read_sources, source_of, spans_in
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -222,3 +222,20 @@ def test_comments_of_programs_are_no_headings() -> None:
 
 def test_a_text_of_the_caller_is_cleaned_as_documents_are() -> None:
     assert source_of("a\r\nb\ud800\0 e\u0301").text == "a\nb \u00e9"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain\ntext",
+        "\ufeffa\r\nb\rc\x00\x07d",
+        "cafe\u0301 \u1112\u1161\u11ab \u0958 \u0627\u0653 e\x00\u0301",
+        "\U0001f600\r\n\r\n\u2028x",
+    ],
+)
+def test_spans_of_a_source_are_found_in_the_text_itself(text: str) -> None:
+    source = source_of(text)
+    for start in range(len(source.text)):
+        for end in range(start + 1, len(source.text) + 1):
+            ((a, b),) = spans_in(text, [(start, end)])
+            assert source.text[start:end] in source_of(text[a:b]).text
