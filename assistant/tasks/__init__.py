@@ -34,3 +34,7 @@ def __getattr__(name: str) -> Any:
     from assistant.tasks import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -6,6 +6,7 @@ import doctest
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,9 @@ def test_what_goes_wrong_has_its_error(tiny: Path, tmp_path: Path) -> None:
 def test_importing_a_room_does_not_import_the_house() -> None:
     script = "import sys, assistant.tasks.opening; sys.exit('assistant.tasks.api' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_an_editor_sees_names_and_types() -> None:
+    assert set(tasks.__all__) <= set(dir(tasks))
+    for package in ("assistant", "models"):
+        assert files(package).joinpath("py.typed").is_file()
