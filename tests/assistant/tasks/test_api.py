@@ -16,6 +16,8 @@ from assistant.tasks import api
 from assistant.tasks.opening import open_model
 from models.errors import ModelError, UsageError
 
+GUIDE = Path(__file__).parents[3] / "docs" / "scripting.md"
+
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
@@ -27,6 +29,9 @@ def test_the_examples_of_the_documentation(starter: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(api, "open_model", lambda name: open_model(name or str(starter)))
     found = doctest.testmod(api, extraglobs={"tasks": tasks}, optionflags=doctest.ELLIPSIS)
     assert found.attempted >= 10
+    assert found.failed == 0
+    found = doctest.testfile(str(GUIDE), module_relative=False, encoding="utf-8")
+    assert found.attempted == 2
     assert found.failed == 0
 
 
