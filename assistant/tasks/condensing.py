@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 from assistant.engine.engine import Constraint, Event, GenerateOptions, Message, Result
 from assistant.memory.sentences import Span, sentences
 from assistant.memory.stemming import stems
-from assistant.tasks.faithfulness import Indexed, Point
+from assistant.tasks.faithfulness import EngineCall, Indexed, Point
 from assistant.tasks.length import alike
 from assistant.tasks.passages import Passage
 from assistant.tasks.prompting import Asking, with_request
-
-EngineCall = Callable[[Sequence[Message], GenerateOptions], Generator[Event, None, Result]]
 
 NOTE_WORDS = 30  # room for a note
 CONTEXT = 60  # tokens of what stands before a passage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from assistant.memory.stemming import STOP_WORDS, language_of
+from assistant.tasks.length import words_of
 
 SAME = ""  # the language of a text of which nothing more is known
 
@@ -59,7 +60,7 @@ def known_language(text: str) -> str:
 
 def is_in(text: str, language: str) -> bool:
     """Whether a text may be in a language. Of a few words, which may be names, nobody knows."""
-    words = len(_WORD.findall(text))
+    words = words_of(" ".join(_WORD.findall(text)))
     wanted = _SCRIPT_OF.get(language)
     if words < 4 or wanted is None:
         return True

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.engine.calls import completing, telling
 from assistant.engine.engine import Engine, Event, GenerateOptions, Message, Result
-from assistant.tasks.condensing import EngineCall
-from assistant.tasks.faithfulness import Point
+from assistant.tasks.faithfulness import EngineCall, Point
 from assistant.tasks.length import words_of
 from assistant.tasks.prompting import Asking, laid_out
 from assistant.tasks.styles import STYLES, Style

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from assistant.engine.engine import Engine, Event, GenerateOptions, Message
@@ -12,7 +13,6 @@ from assistant.memory.stemming import stems
 from assistant.tasks.condensing import (
     CONTEXT,
     NOTE_WORDS,
-    EngineCall,
     Said,
     Told,
     concerns,
@@ -25,10 +25,10 @@ from assistant.tasks.condensing import (
     sentences_of,
     tokens_of,
 )
-from assistant.tasks.faithfulness import Indexed, Point, evidence
+from assistant.tasks.faithfulness import EngineCall, Indexed, Point, evidence
 from assistant.tasks.faithfulness import check as checked
 from assistant.tasks.fitting import Fitting, Kept
-from assistant.tasks.languages import UNSPACED, code_of, is_in, known_language
+from assistant.tasks.languages import UNSPACED, code_of, is_in, known_language, name_of
 from assistant.tasks.length import around, centrality, default_words, has_spaces, words_of
 from assistant.tasks.minutes import minutes_constraint, minutes_of
 from assistant.tasks.passages import LEAST_ROOM, Passage, passages_of
@@ -119,11 +119,10 @@ class Work:
     def count(self, text: str) -> int:
         return self.engine.count_tokens([Message("user", text)]) - self._frame
 
-    @property
+    @cached_property
     def _frame(self) -> int:
-        if not hasattr(self, "_empty"):
-            self._empty = self.engine.count_tokens([Message("user", "")])
-        return self._empty
+        """Tokens of a message without text."""
+        return self.engine.count_tokens([Message("user", "")])
 
     def run(self) -> Generator[Event | Reading, None, list[Kept]]:
         fitting = Fitting(self.told, self.asking, self.indexed, self.window // 4, self.embedder)
@@ -151,7 +150,7 @@ class Work:
         said = yield from fitting.in_language(said)
         kept = yield from fitting.mended(fitting.checked(said))
         kept = yield from fitting.fitted(kept, self.words, exactly=self.exactly, pools=pools)
-        self._remark_on_length(sum(one.words for one in kept))
+        self._remark(kept)
         return kept
 
     def _on_focus(self, said: list[Said]) -> Generator[Event, None, list[Said]]:
@@ -166,7 +165,7 @@ class Work:
         own = [] if found else self._own_sentences_on_focus()
         if own:
             point = Point("", tuple(one.within for one in own[:_EXCERPTS] if one.within), ())
-            excerpt = evidence(self.indexed, point, self._room(), self.count)
+            excerpt = evidence(self.indexed, point, self._room, self.count)
             found = yield from concerning((yield from self._final(excerpt, self.words, None, 0)))
         return found or own
 
@@ -174,10 +173,15 @@ class Work:
         wanted = set(stems(self.asking.focus))
         return [one for one in self._own_sentences() if wanted and wanted <= set(stems(one.text))]
 
-    def _remark_on_length(self, words: int) -> None:
-        low, high = around(self.words)
+    def _remark(self, kept: Sequence[Kept]) -> None:
+        """On what was asked for and could not be had."""
+        words, (low, high) = sum(one.words for one in kept), around(self.words)
         if self.exactly and not low <= words <= high:
             self.remarks.append(f"{self.words:,} words were asked for; it has {words:,}.")
+        foreign = sum(not is_in(one.point.text, self.asking.language) for one in kept)
+        if foreign:
+            said = name_of(self.asking.language)
+            self.remarks.append(f"{said} was asked for; of {len(kept)} sentences {foreign} are in another language.")
 
     # ── one pass, or many ──
 
@@ -185,14 +189,14 @@ class Work:
         """What the model says, and more to fill up with, the best first."""
         text = self.source.text
         self.tokens = self.count(text)
-        if self.tokens <= self._room():
+        if self.tokens <= self._room:
             self.passages = [Passage(0, len(text), "", self.tokens)]
             said = yield from self._in_one_pass()
             self.coverage = self._coverage()
             return said, [self._own_sentences]
         least, most = PASSAGE
         size = MEETING if self.asking.style == "minutes" else max(least, min(most, self.tokens // _PASSAGES))
-        self.passages = passages_of(self.source, self.count, min(size, self._room(), self._room_for_notes()))
+        self.passages = passages_of(self.source, self.count, min(size, self._room, self._room_for_notes))
         said, notes = yield from self._in_passages()
         self.coverage = self._coverage()
         return said, [lambda: notes, self._own_sentences]
@@ -211,7 +215,7 @@ class Work:
         starts = [span[0] for point in points for span in point.spans[:1]]
         size = max(PASSAGE[0], math.ceil(self.tokens / points_of(self.words)))
         placed = [(point.spans[0][0] if point.spans else 0, one) for point, one in zip(points, said, strict=True)]
-        for passage in passages_of(self.source, self.count, min(size, self._room_for_notes())):
+        for passage in passages_of(self.source, self.count, min(size, self._room_for_notes)):
             if not any(passage.start <= start < passage.end for start in starts):
                 notes = yield from note_on(self.told, self.noting, self.source.text, passage, [])
                 placed += [(passage.start, note) for note in notes]
@@ -238,7 +242,7 @@ class Work:
         while len(levels[-1]) > 2 and (
             sum(words_of(said.text) for said in levels[-1]) > most or self._pieces(levels[-1]) > self._most_pieces
         ):
-            shorter = yield from fewer(self.told, self.noting, levels[-1], self._room_for_notes())
+            shorter = yield from fewer(self.told, self.noting, levels[-1], self._room_for_notes)
             if len(shorter) == len(levels[-1]):
                 break
             levels.append(shorter)
@@ -261,7 +265,7 @@ class Work:
 
     def _pieces(self, notes: Sequence[Said]) -> int:
         """In how many pieces notes fit the window."""
-        return math.ceil(1.1 * sum(self.count(said.text) + 4 for said in notes) / self._room())
+        return math.ceil(1.1 * sum(self.count(said.text) + 4 for said in notes) / self._room)
 
     @property
     def _most_pieces(self) -> float:
@@ -321,6 +325,7 @@ class Work:
             return min(1200, self.window // 3)
         return min(tokens_of(2 * (words or self.words), self.asking.language), self.window // 3)
 
+    @cached_property
     def _room(self) -> int:
         """For a text that the summary is made of at once."""
         for shots in (True, False):
@@ -330,6 +335,7 @@ class Work:
                 break
         return self._beside(request, self._answer_tokens())
 
+    @cached_property
     def _room_for_notes(self) -> int:
         """For a passage that a note is taken of. A small window has none for examples."""
         answer = tokens_of(NOTE_WORDS, self.noting.language)

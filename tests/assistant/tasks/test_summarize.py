@@ -23,6 +23,7 @@ from models.errors import DoesNotFit, Unanswered, UsageError
 TOWNS = ["Arlen", "Bexley", "Corvo", "Delmar", "Esker", "Fallow", "Garnet", "Harrow", "Jessup", "Kelso", "Lorne"]
 VERBS = ["built", "bought", "painted", "closed", "opened", "sold", "mended", "moved", "burned", "flooded"]
 THINGS = ["bridge", "school", "mill", "tower", "harbour", "market", "library", "station", "theatre", "hospital"]
+LISTS = ("present", "decisions", "tasks", "open questions")
 
 
 def book(sentences: int) -> str:
@@ -266,6 +267,28 @@ def test_the_language_asked_for_is_asked_again_then_translated() -> None:
     assert found.language == "ru"
     assert found.summary == russian
     assert ["каким бы ни был" in message for message in asked[:2]] == [False, True]
+
+
+def test_what_stays_in_another_language_is_told_of() -> None:
+    chinese = "一九八四年，李明在上海建造了一座大桥。第二年，王芳在北京开设了一家医院。" * 3
+    for text in (chinese, "Die Stadt Arlen hat eine neue Schule gebaut. Sie kostet nun sehr viel Geld. " * 3):
+        found = summary_of(text, copying(1), language="ru")
+        assert "Russian was asked for" in found.notes[-1]
+        assert summary_of(text, copying(1)).notes == ()
+
+
+@pytest.mark.parametrize("style", ["bullets", "minutes"])
+def test_a_focus_leaves_nothing_unread(style: Style) -> None:
+    def say(message: str) -> str:
+        return (
+            "No" if "Yes or No" in message else json.dumps({name: [] for name in LISTS}) if style == "minutes" else ""
+        )
+
+    text = book(150)
+    engine = AnsweringEngine(say, window=1024)
+    assert summary_of(text, engine=engine, style=style, focus="the northernmost town").coverage == 1.0
+    read = " ".join(of(message) for message in engine.asked)
+    assert all(sentence in read for sentence in sentences(text))
 
 
 def test_of_what_the_text_does_not_speak_nothing_is_said() -> None:
