@@ -130,26 +130,42 @@ class Fitting:
         """
         kept = _distinct(kept)
         low, high = around(words) if exactly else (words // 2, 2 * words)
-        total = sum(one.words for one in kept)
         if exactly and self.asking.style != "minutes":
-            for pool in pools:
-                if sum(one.words for one in kept if not one.point.unsupported) >= low:
-                    break
-                more = yield from self.in_language(self._most_central(pool(), 2 * high - total))
-                supported = [one for one in self.checked(more, chosen=False) if not one.point.unsupported]
-                # First what nothing of the summary rests on: the same sentence again would only repeat it.
-                said = {span for one in kept for span in one.point.spans[:1]}
-                fresh = [one for one in supported if not said.intersection(one.point.spans[:1])]
-                enough = sum(one.words for one in [*kept, *fresh] if not one.point.unsupported) >= low
-                kept = _distinct([*kept, *(fresh if enough else supported)])
-                total = sum(one.words for one in kept)
+            kept = yield from self._filled(kept, pools, high, lambda kept: _supported_words(kept) >= low)
         doubtful = any(one.point.unsupported for one in kept)
         filled = any(not one.chosen for one in kept)
         if exactly or self.asking.style != "minutes":  # a decision is marked rather than lost
-            kept = self._chosen(kept, low, high, words) if total > high or filled or doubtful else kept
+            too_long = sum(one.words for one in kept) > high
+            kept = self._chosen(kept, low, high, words) if too_long or filled or doubtful else kept
         kept = _in_order(kept)
         if exactly:
             kept = yield from self._adjusted(kept, low, high)
+            if self.asking.style in _OF_SENTENCES and not low <= sum(one.words for one in kept) <= high:
+                # What cannot be said in so many words makes room for what the source says in them.
+                more = yield from self._filled(kept, pools, high, lambda kept: False)
+                other = _in_order(self._chosen(more, low, high, words))
+                kept = other if low <= sum(one.words for one in other) <= high else kept
+        return kept
+
+    def _filled(
+        self,
+        kept: list[Kept],
+        pools: Iterable[Callable[[], Sequence[Said]]],
+        high: int,
+        enough: Callable[[Sequence[Kept]], bool],
+    ) -> Generator[Event, None, list[Kept]]:
+        """With sentences of the pools that the source bears, until they are enough."""
+        for pool in pools:
+            if enough(kept):
+                break
+            room = 2 * high - sum(one.words for one in kept)
+            able = [one for one in pool() if words_of(one.text) <= high]
+            more = yield from self.in_language(self._most_central(able, max(room, high)))
+            supported = [one for one in self.checked(more, chosen=False) if not one.point.unsupported]
+            # First what nothing of the summary rests on: the same sentence again would only repeat it.
+            said = {span for one in kept for span in one.point.spans[:1]}
+            fresh = [one for one in supported if not said.intersection(one.point.spans[:1])]
+            kept = _distinct([*kept, *(fresh if enough([*kept, *fresh]) else supported)])
         return kept
 
     def _most_central(self, said: Sequence[Said], words: int) -> list[Said]:
@@ -219,6 +235,10 @@ class Fitting:
             if not again.point.unsupported or one.point.unsupported:
                 return again
         return None
+
+
+def _supported_words(kept: Sequence[Kept]) -> int:
+    return sum(one.words for one in kept if not one.point.unsupported)
 
 
 def _distinct(kept: Sequence[Kept]) -> list[Kept]:

@@ -138,6 +138,14 @@ def test_a_single_sentence_is_said_in_the_words_asked_for() -> None:
     assert found.summary == "Arlen built a bridge for silver."
 
 
+def test_what_cannot_be_said_in_so_many_words_makes_room_for_what_the_source_says() -> None:
+    text = "The old mill of Arlen burned down. " + book(30)
+    long = " ".join(book(30).split(" coins.")[:3]).replace(".", "") + " coins."
+    found = summary_of(text, lambda message: long, style="bullets", words=8)
+    assert found.summary == "- The old mill of Arlen burned down."
+    assert found.notes == ()
+
+
 def test_more_words_than_the_text_has_are_not_made_up() -> None:
     found = summary_of(book(5), words=500)
     assert found.words < 65
