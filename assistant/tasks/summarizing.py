@@ -40,6 +40,7 @@ class Summary:
         coverage: share of the source's characters, white space aside, that the model has read: 1.0.
         points: its sentences or lines, in order; ``parts``: of each the place of its paragraph or heading.
         unsupported: what of them the source does not bear, as it is written there.
+        timings: ``seconds`` of this run; the others are sums of all calls, those that an earlier run made among them.
         passages: in how many the source was read.
         language: of the summary: a code, a name, or empty where only known to be that of the source.
         words: of the summary.
