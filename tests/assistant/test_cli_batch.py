@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from fake_server import FakeServer, Handler, event, refuse, serving
 
-from assistant.cli.batch import batch as batch_command
+from assistant.cli import cli
 from assistant.templates.library import Library
 from models.errors import UserError
 
@@ -62,7 +62,7 @@ def command(server: FakeServer, *args: str) -> list[str]:
 def batch(server: FakeServer, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """In this process: where no signal is sent to it, it need not be another one."""
     arguments = command(server, *args)[4:]
-    run = CliRunner().invoke(batch_command, arguments, input=stdin)
+    run = CliRunner().invoke(cli, ["batch", *arguments], input=stdin)
     code, said = run.exit_code, run.stderr
     if isinstance(run.exception, UserError):
         code, said = run.exception.exit_code, f"{said}{run.exception.message} {run.exception.hint}"

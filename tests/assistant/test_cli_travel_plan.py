@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from icalendar import Calendar
 
-from assistant.cli import loading, main
+from assistant.cli import main
 from assistant.engine.engine import Delta, Event, GenerateOptions, Message, Result
+from assistant.tasks.opening import Opened
 
 ISSUE = "5 days in Tbilisi from Moscow in May, two adults, museums and food, slow"
 
@@ -32,7 +33,7 @@ class Silent:
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No model is opened."""
-    loaded = loading.Loaded("", None, Silent(), lambda sampling: GenerateOptions())  # type: ignore[arg-type]
+    loaded = Opened("", None, Silent(), lambda sampling: GenerateOptions())  # type: ignore[arg-type]
     monkeypatch.setattr("assistant.cli.travel_plan.load", lambda *_: loaded)
 
 
