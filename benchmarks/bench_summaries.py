@@ -22,8 +22,9 @@ from dataclasses import asdict, dataclass, replace
 
 from planted import Document, documents, found
 from report import RESULTS, Row, publish, write_readme
-from summarizing import OPTIONS, returned, summary_of
+from summarizing import OPTIONS, summary_of
 
+from assistant.engine.calls import returned
 from assistant.engine.engine import LoadOptions
 from assistant.engine.local import LocalEngine
 from assistant.memory.stemming import language_of

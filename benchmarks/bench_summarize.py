@@ -35,9 +35,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from report import RESULTS, Row, compare, markdown, publish, write_readme
-from summarizing import OPTIONS, Asked, Watched, returned, summary_of
+from summarizing import OPTIONS, Asked, Watched, summary_of
 
-from assistant.engine.calls import completing
+from assistant.engine.calls import completing, returned
 from assistant.engine.counting import TokenCounter
 from assistant.engine.engine import LoadOptions, Message
 from assistant.engine.local import LocalEngine

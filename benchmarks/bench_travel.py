@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from assistant.domains.travel.grounding import check
 from assistant.domains.travel.places import Place, Places
 from assistant.domains.travel.plan import Plan, make
 from assistant.domains.travel.trip import extract
+from assistant.engine.calls import returned
 from assistant.engine.engine import Constraint, Event, GenerateOptions, LoadOptions, Message, Result
 from assistant.engine.local import LocalEngine
 from assistant.memory.stemming import language_of, stems
@@ -56,15 +57,6 @@ class First:
 
     def generate(self, messages: list[Message], options: GenerateOptions) -> Iterator[Event]:
         yield Result("{}", "", "stop", 0, 0)
-
-
-def returned(work: Generator[Event, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
 
 
 def same(field: str, expected: Any, got: Any) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from assistant.engine.calls import returned
 from assistant.engine.engine import Event, GenerateOptions, Message, Result
 from assistant.engine.local import LocalEngine
 from assistant.memory.embedding import load_embedder
@@ -66,23 +67,5 @@ def summary_of(
     """``run``: remembers what is finished; by default nothing does."""
     with Finished.in_memory() as finished:
         remembering = run or finished.run(source.digest, model)
-
-        def call(messages: Sequence[Message], options: GenerateOptions) -> Generator[Event, None, Result]:
-            return remembering.call(engine, messages, options, _go_on)  # type: ignore[arg-type]
-
-        return returned(
-            summarize(engine, source, wanted, model=model, options=OPTIONS, call=call, embedder=load_embedder())  # type: ignore[arg-type]
-        )
-
-
-def returned(work: Generator[Any, None, T]) -> T:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            return stop.value
-
-
-def _go_on() -> None:
-    pass
+        asked = remembering.engine(engine)  # type: ignore[arg-type]
+        return returned(summarize(asked, source, wanted, model=model, options=OPTIONS, embedder=load_embedder()))

@@ -26,6 +26,7 @@ from assistant.cli.loading import endpoint_flag, engines, load, model_flags
 from assistant.cli.progress import ProgressBar
 from assistant.cli.question import is_piped
 from assistant.cli.writing import leave_stdout, print_json
+from assistant.engine.calls import returned
 from assistant.engine.engine import Delta, Engine, Event, Progress, Result
 from assistant.memory.files import printable
 from assistant.tasks.finished import Finished, FinishedError, Run
@@ -215,13 +216,8 @@ class _Over:
 
         def do(source: Source | Unread) -> Outcome | UserError:
             engine = idle.get()
-            work = self._one(source, engine)
             try:
-                while True:
-                    next(work)
-            except StopIteration as end:
-                outcome: Outcome = end.value
-                return outcome
+                return returned(self._one(source, engine))
             except (_NotRead, DoesNotFit, Unanswered, UsageError) as error:
                 return error
             finally:

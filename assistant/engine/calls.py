@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -45,6 +46,17 @@ class Computed(Result):
     JSON would."""
 
     data: Any = None
+
+
+def returned(work: Generator[Any, None, T]) -> T:
+    """What work returns at its end; what it tells on its way is not listened to."""
+    with closing(work):
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                result: T = end.value
+                return result
 
 
 def telling(engine: Engine, work: Callable[[OnProgress], T], check: Callable[[], None]) -> Generator[Progress, None, T]:

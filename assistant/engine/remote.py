@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from assistant.engine.background import Call
+from assistant.engine.calls import returned
 from assistant.engine.endpoint import Endpoint, Json, Refused, Silent
 from assistant.engine.engine import (
     Constraint,
@@ -205,7 +206,7 @@ class RemoteEngine:
         forms, asked, problem = self.server.forms(facts, constraint), list(messages), ""
 
         def answer(form: Form) -> Result:
-            return _last(self._answer(facts, told(asked, constraint, form), options, form.fields))
+            return returned(self._answer(facts, told(asked, constraint, form), options, form.fields))
 
         for _ in range(2):
             form, result = _first_taken(forms, answer)
@@ -247,7 +248,7 @@ class RemoteEngine:
         tokens = tokens_of(found, form)
         text, wrong = settle(tokens.text, constraint, form)
         if wrong and not tokens.places:
-            text = _last(self._constrained(facts, messages, options, constraint)).text
+            text = returned(self._constrained(facts, messages, options, constraint)).text
         return replace(tokens, text=text)
 
 
@@ -263,12 +264,3 @@ def _first_taken(forms: Sequence[Form], answer: Callable[[Form], T]) -> tuple[Fo
             refused = refused or error
     assert refused is not None
     raise refused
-
-
-def _last(answer: Generator[Delta, None, Result]) -> Result:
-    try:
-        while True:
-            next(answer)
-    except StopIteration as end:
-        result: Result = end.value
-        return result

@@ -12,11 +12,12 @@ one model at once.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from assistant.engine.calls import returned
 from assistant.tasks.answering import Answer, answering
 from assistant.tasks.batching.job import Job
 from assistant.tasks.batching.records import Broken, Fields, Record, outcome_of
@@ -67,7 +68,7 @@ def summarize(
     opened = _opened(model)
     wanted = SummaryOptions(style, words, language, focus)
     options = opened.generation_for({"temperature": 0.0, "seed": 0})
-    found = _result(summarizing(opened.engine, _source(text), wanted, model=opened.name, options=options))
+    found = returned(summarizing(opened.engine, _source(text), wanted, model=opened.name, options=options))
     if isinstance(text, Path):
         return found
     return replace(found, points=tuple(replace(one, spans=spans_in(text, one.spans)) for one in found.points))
@@ -131,7 +132,7 @@ def label(
     filled = filled_of(Labels(labels), guidelines, given, language)
     opened = _opened(model)
     options = opened.generation_for(filled.template.options)
-    return _result(answering(opened.engine, filled, _source(text).text, options, _nothing))
+    return returned(answering(opened.engine, filled, _source(text).text, options, _nothing))
 
 
 def translate(text: Text, to: str | None = None, *, model: Model = None, language: Language | None = None) -> Answer:
@@ -251,7 +252,7 @@ def _answer(template: str, text: Text, values: Mapping[str, Any], model: Model, 
     given = {name: value for name, value in values.items() if value is not None}
     filled = fill(Library().get(template), given, language)
     options = opened.generation_for(filled.template.options)
-    return _result(answering(opened.engine, filled, _source(text).text, options, _nothing))
+    return returned(answering(opened.engine, filled, _source(text).text, options, _nothing))
 
 
 def _source(text: Text) -> Source:
@@ -265,15 +266,6 @@ def _source(text: Text) -> Source:
     if isinstance(found, Unread):
         raise UsageError(f"{found.name} {found.reason}.", "Give a file with text.")
     return found
-
-
-def _result(work: Generator[Any, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
 
 
 def _nothing() -> None:

@@ -93,7 +93,6 @@ def summarize(
     *,
     model: str,
     options: GenerateOptions | None = None,
-    call: EngineCall | None = None,
     window: int | None = None,
     check: Callable[[], None] = lambda: None,
     embedder: Embedder | None = None,
@@ -103,7 +102,6 @@ def summarize(
     Args:
         model: its name, for the result.
         options: how answers are sampled; by default greedily.
-        call: asks the engine, or finds what it answered before (``assistant.tasks.finished``).
         window: tokens to use of the model's; by default 8,192 if it has as many.
         check: raises Cancelled when it is to be stopped.
         embedder: compares sentences in two languages.
@@ -122,7 +120,7 @@ def summarize(
         raise UsageError(f"The focus {wanted.focus!r} has no words.", '--focus "what it costs"')
     if not source.text.strip():
         raise UsageError("There is no text to summarize.", "Give it some.")
-    clock = _Clock(call or (lambda messages, asked: completing(engine, messages, asked, check)))
+    clock = _Clock(lambda messages, asked: completing(engine, messages, asked, check))
     info = yield from telling(engine, engine.load, check)
     work = Work(
         engine,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
+from assistant.engine.calls import returned
 from assistant.engine.engine import Engine
 from assistant.engine.worker import EngineDied
 from assistant.tasks.answering import Answer, answering
@@ -92,12 +93,7 @@ class EngineWorker:
         self._check()
         work = answering(self.engine, task.filled, task.record.text, task.options, self._check)
         try:
-            with contextlib.closing(work):
-                while True:
-                    next(work)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            return returned(work)
         except (Cancelled, ModelError, IntegrityError):
             raise
         except UserError as error:
